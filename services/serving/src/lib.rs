@@ -1,0 +1,64 @@
+//! The serving service: the model repository and inference over ONNX Runtime.
+
+mod configuration;
+mod foreign;
+mod models;
+mod protocol;
+mod repository;
+
+use std::sync::Arc;
+
+use gifthorse_api::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
+use gifthorse_api::v1::models_server::ModelsServer;
+use gifthorse_engine::{Engine, EngineOptions};
+use gifthorse_quarantine::Quarantine;
+use gifthorse_service::main_support::AnyError;
+use gifthorse_service::transfer::UploadLimit;
+use gifthorse_service::{Context, Identity, OnError, Rpcs};
+use gifthorse_store::Store;
+
+pub use configuration::ServingConfiguration;
+pub use foreign::reader;
+
+use models::ModelsService;
+use protocol::Protocol;
+use repository::Repository;
+
+/// What this program is.
+pub const IDENTITY: Identity = Identity {
+    name: "serving",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Model repository and inference (Open Inference Protocol v2)",
+    descriptors: &[gifthorse_api::FILE_DESCRIPTOR_SET],
+};
+
+/// Builds the rpcs of the serving service.
+pub async fn build(context: Context<ServingConfiguration>) -> Result<Rpcs, AnyError> {
+    let Context { configuration, readiness, tasks, .. } = context;
+    let loaded = readiness.latch("models");
+    let engine = Engine::start(&EngineOptions {
+        library: configuration.engine.library.clone(),
+        threads: configuration.engine.threads,
+    })?;
+    let models = Store::open(&configuration.store.url).await?.models();
+    let repository = Arc::new(Repository::new(models.clone(), engine, &configuration, tasks.clone()));
+    let following = Arc::clone(&repository);
+    tasks.spawn("follow the store", OnError::Shutdown, move |stop| following.follow(loaded, stop));
+
+    let quarantine = Quarantine::new(configuration.import.limits.clone());
+    let limit = UploadLimit { bytes: configuration.import.file_bytes, setting: "import.file_bytes" };
+    let models = ModelsService::new(models, Arc::clone(&repository), quarantine, limit);
+    let protocol = Protocol::new(repository, configuration.batching, readiness);
+    let message_bytes = configuration.service.limits.message_bytes.as_usize();
+    Ok(Rpcs::new()
+        .serve(
+            GrpcInferenceServiceServer::new(protocol)
+                .max_decoding_message_size(message_bytes)
+                .max_encoding_message_size(message_bytes),
+        )
+        .serve(
+            ModelsServer::new(models)
+                .max_decoding_message_size(message_bytes)
+                .max_encoding_message_size(message_bytes),
+        ))
+}
