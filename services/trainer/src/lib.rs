@@ -1,0 +1,69 @@
+//! The trainer service: fine-pruning jobs and the workers that run them.
+//!
+//! In this release the contract stands and every rpc of it answers UNIMPLEMENTED, naming itself; the
+//! configuration already takes the store that jobs will use.
+
+use axum::Router;
+use gifthorse_api::v1::{pruning_jobs_server, worker_server};
+use gifthorse_service::configuration::Problem;
+use gifthorse_service::main_support::AnyError;
+use gifthorse_service::not_built::NotBuilt;
+use gifthorse_service::rpcs::Needs;
+use gifthorse_service::{Configuration, Context, Identity, Rpcs, ServiceConfiguration, Validate};
+use serde::{Deserialize, Serialize};
+use tonic::service::Routes;
+
+/// What this program is.
+pub const IDENTITY: Identity = Identity {
+    name: "trainer",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "Fine-pruning jobs: queue, leases, progress, reports",
+    descriptors: &[gifthorse_api::FILE_DESCRIPTOR_SET],
+};
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainerConfiguration {
+    /// What every service has.
+    pub service: ServiceConfiguration,
+    /// Where artefacts are.
+    pub store: StoreConfiguration,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfiguration {
+    /// A folder, or the URL of an object store.
+    pub url: String,
+}
+
+impl Default for StoreConfiguration {
+    fn default() -> Self {
+        Self { url: "gifthorse-data".to_owned() }
+    }
+}
+
+impl Validate for TrainerConfiguration {
+    fn validate(&self) -> Result<(), Problem> {
+        self.service.validate().map_err(|problem| problem.within("service"))
+    }
+}
+
+impl Configuration for TrainerConfiguration {
+    fn service(&self) -> &ServiceConfiguration {
+        &self.service
+    }
+}
+
+/// Builds the rpcs of the trainer service.
+#[expect(clippy::unused_async, reason = "the builder of every service is awaited")]
+pub async fn build(_: Context<TrainerConfiguration>) -> Result<Rpcs, AnyError> {
+    let services = [pruning_jobs_server::SERVICE_NAME, worker_server::SERVICE_NAME];
+    let router = services.iter().map(|service| NotBuilt::new(service)).fold(Router::new(), |router, rpcs| {
+        let path = rpcs.path();
+        router.route_service(&path, rpcs)
+    });
+    Ok(Rpcs::from_routes(Routes::from(router), &services.map(|service| (service, Needs::Everything))))
+}
