@@ -1,0 +1,143 @@
+//! What the gateway knows of models: records of versions, and for a while which version is promoted.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use gifthorse_api::catalogue::ErrorCode;
+use gifthorse_api::name::{Identifier, ModelName, Version};
+use gifthorse_api::status::status;
+use gifthorse_api::v1;
+use gifthorse_api::v1::models_client::ModelsClient;
+use gifthorse_dataset::preprocessing::Preprocessing;
+use gifthorse_dataset::wire;
+use gifthorse_service::Deadline;
+use gifthorse_service::client::Peer;
+use tonic::{Request, Status};
+
+use crate::configuration::ModelsConfiguration;
+
+/// One version, as far as classifying needs it. Immutable, like the version.
+#[derive(Debug)]
+pub(crate) struct KnownVersion {
+    pub(crate) model: Identifier,
+    pub(crate) version: Version,
+    pub(crate) preprocessing: Preprocessing,
+    pub(crate) class_names: Vec<String>,
+    pub(crate) input: String,
+    pub(crate) output: String,
+}
+
+impl KnownVersion {
+    /// Name of a class; empty when the model names none.
+    pub(crate) fn class_name(&self, label: usize) -> String {
+        self.class_names.get(label).cloned().unwrap_or_default()
+    }
+
+    /// `models/NAME/versions/VERSION`.
+    pub(crate) fn resource_name(&self) -> String {
+        ModelName { model: self.model.clone(), version: Some(self.version) }.to_string()
+    }
+}
+
+/// Asks serving for what it does not remember.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    serving: Peer,
+    promotion_age: Duration,
+    capacity: usize,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    records: HashMap<(Identifier, Version), Arc<KnownVersion>>,
+    promoted: HashMap<Identifier, (Version, Instant)>,
+}
+
+impl Directory {
+    pub(crate) fn new(serving: Peer, configuration: &ModelsConfiguration) -> Self {
+        Self {
+            serving,
+            promotion_age: configuration.promotion_age,
+            capacity: configuration.records.get(),
+            memory: Mutex::default(),
+        }
+    }
+
+    /// The version of this name; without a version, the promoted one.
+    pub(crate) async fn find(
+        &self,
+        name: &ModelName,
+        deadline: Option<Deadline>,
+    ) -> Result<Arc<KnownVersion>, Status> {
+        if let Some(known) = self.remembered(name) {
+            return Ok(known);
+        }
+        let mut request = Request::new(v1::GetModelVersionRequest { name: name.to_string() });
+        if let Some(deadline) = deadline {
+            deadline.apply(&mut request);
+        }
+        let answer = ModelsClient::new(self.serving.channel())
+            .max_decoding_message_size(self.serving.message_bytes())
+            .get_model_version(request)
+            .await
+            .map_err(|failed| self.serving.explain(failed))?
+            .into_inner();
+        let known = Arc::new(known_version(answer)?);
+        self.remember(name, &known);
+        Ok(known)
+    }
+
+    /// Forgets which version of a model is promoted: the one remembered turned out to be gone.
+    pub(crate) fn forget_promotion(&self, model: &Identifier) {
+        self.memory().promoted.remove(model);
+    }
+
+    fn remembered(&self, name: &ModelName) -> Option<Arc<KnownVersion>> {
+        let memory = self.memory();
+        let version = if let Some(version) = name.version {
+            version
+        } else {
+            let (version, at) = memory.promoted.get(&name.model)?;
+            (at.elapsed() < self.promotion_age).then_some(*version)?
+        };
+        memory.records.get(&(name.model.clone(), version)).cloned()
+    }
+
+    fn remember(&self, name: &ModelName, known: &Arc<KnownVersion>) {
+        let mut memory = self.memory();
+        // Full memories are rare (a thousand versions in use at one gateway), so starting over is enough.
+        if memory.records.len() >= self.capacity {
+            memory.records.clear();
+            memory.promoted.clear();
+        }
+        memory.records.insert((known.model.clone(), known.version), Arc::clone(known));
+        if name.version.is_none() {
+            memory.promoted.insert(known.model.clone(), (known.version, Instant::now()));
+        }
+    }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn known_version(answer: v1::ModelVersion) -> Result<KnownVersion, Status> {
+    let broken = |what: &str| {
+        status(ErrorCode::Internal, &format!("serving answered a record of {:?} {what}", answer.name))
+    };
+    let name: ModelName = answer.name.parse().map_err(|_| broken("without a proper name"))?;
+    let version = name.version.ok_or_else(|| broken("without a version"))?;
+    let message = answer.preprocessing.as_ref().ok_or_else(|| broken("without preprocessing"))?;
+    let preprocessing =
+        wire::from_message(message).map_err(|error| broken(&format!("with a wrong record: {error}")))?;
+    Ok(KnownVersion {
+        model: name.model,
+        version,
+        preprocessing,
+        class_names: answer.class_names,
+        input: answer.input,
+        output: answer.output,
+    })
+}

@@ -1,0 +1,191 @@
+//! The image of a request, made into the numbers its network takes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gifthorse_api::catalogue::{Coded, ErrorCode};
+use gifthorse_api::status::{invalid_field, status, status_of};
+use gifthorse_api::v1;
+use gifthorse_api::v1::classify_request::Input;
+use gifthorse_dataset::picture::{PictureError, PictureLimits, read_picture};
+use gifthorse_dataset::prepare::{
+    ImageTensor, PixelArray, PixelValues, PrepareError, check_tensor, prepare_picture, prepare_pixels,
+};
+use gifthorse_dataset::preprocessing::Preprocessing;
+use gifthorse_dataset::wire;
+use tokio::sync::Semaphore;
+use tonic::Status;
+
+/// One image ready for inference, and what making it ready took.
+#[derive(Debug)]
+pub(crate) struct PreparedInput {
+    pub(crate) tensor: ImageTensor,
+    pub(crate) decode: Duration,
+    pub(crate) preprocess: Duration,
+}
+
+/// Decodes pictures on the blocking threads, a few at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Preparation {
+    limits: PictureLimits,
+    permits: Arc<Semaphore>,
+}
+
+impl Preparation {
+    pub(crate) fn new(limits: PictureLimits, concurrent: usize) -> Self {
+        Self { limits, permits: Arc::new(Semaphore::new(concurrent)) }
+    }
+
+    /// Makes the input of a request ready for a network with this record.
+    pub(crate) async fn prepare(
+        &self,
+        input: Option<Input>,
+        overrides: Option<v1::PreprocessingOverride>,
+        record: &Preprocessing,
+    ) -> Result<PreparedInput, Status> {
+        let overrides = overrides.unwrap_or_default();
+        let record = wire::overridden(record, &overrides).map_err(|error| status_of(&error))?;
+        let limits = self.limits;
+        let work = move || match input {
+            Some(Input::Image(file)) => from_picture(&file, &record, &limits),
+            Some(Input::Tensor(tensor)) => from_tensor(&tensor, overrides.layout, &record),
+            None => Err(invalid_field("input", "is missing: send an image or a tensor")),
+        };
+        // The permit bounds memory, not time: a request whose caller goes away while it waits leaves the line.
+        let closed = |_| status(ErrorCode::Draining, "the gateway is stopping");
+        let _permit = self.permits.acquire().await.map_err(closed)?;
+        let ended = tokio::task::spawn_blocking(work).await;
+        ended.map_err(|_| status(ErrorCode::Internal, "preparing the image failed unexpectedly"))?
+    }
+}
+
+fn from_picture(
+    file: &Bytes,
+    record: &Preprocessing,
+    limits: &PictureLimits,
+) -> Result<PreparedInput, Status> {
+    let started = Instant::now();
+    let picture = read_picture(file, limits).map_err(|error: PictureError| status_of(&error))?;
+    let decode = started.elapsed();
+    let started = Instant::now();
+    let tensor = prepare_picture(&picture, record).map_err(|error| status_of(&error))?;
+    Ok(PreparedInput { tensor, decode, preprocess: started.elapsed() })
+}
+
+fn from_tensor(
+    message: &v1::ImageTensor,
+    layout: i32,
+    record: &Preprocessing,
+) -> Result<PreparedInput, Status> {
+    use v1::image_tensor::Content;
+    let started = Instant::now();
+    let content = Content::try_from(message.content).unwrap_or(Content::Unspecified);
+    let layout = wire::layout(layout).map_err(|error| status_of(&error))?.unwrap_or(record.layout());
+    let shape = batch_of_one(&message.shape)?;
+    let prepared = match content {
+        Content::PixelsUint8 => PixelArray::new(&shape, layout, PixelValues::U8(&message.data))
+            .and_then(|pixels| prepare_pixels(&pixels, record)),
+        Content::PixelsFp32 => {
+            let levels = singles(&message.data)?;
+            PixelArray::new(&shape, layout, PixelValues::F32(&levels))
+                .and_then(|pixels| prepare_pixels(&pixels, record))
+        }
+        Content::PreparedFp32 if layout != record.layout() => {
+            return Err(invalid_field(
+                "preprocessing_override.layout",
+                "differs from the model's: a prepared tensor is fed as it is, so send it in the model's layout",
+            ));
+        }
+        Content::PreparedFp32 => check_tensor(&shape, singles(&message.data)?, record),
+        Content::Unspecified => {
+            let hint = "is unset: say PIXELS_UINT8, PIXELS_FP32 or PREPARED_FP32";
+            return Err(invalid_field("tensor.content", hint));
+        }
+    };
+    let tensor = prepared.map_err(|error: PrepareError| in_tensor(&error))?;
+    Ok(PreparedInput { tensor, decode: Duration::ZERO, preprocess: started.elapsed() })
+}
+
+fn in_tensor(error: &PrepareError) -> Status {
+    debug_assert_ne!(error.code(), ErrorCode::Internal);
+    status_of(error)
+}
+
+fn batch_of_one(shape: &[i32]) -> Result<Vec<u64>, Status> {
+    let axes = shape.iter().map(|axis| u64::try_from(*axis));
+    std::iter::once(Ok(1))
+        .chain(axes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| invalid_field("tensor.shape", "has a negative axis"))
+}
+
+fn singles(data: &[u8]) -> Result<Vec<f32>, Status> {
+    let (values, rest) = data.as_chunks::<4>();
+    if rest.is_empty() {
+        Ok(values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    } else {
+        let message =
+            format!("tensor.data has {} bytes, which is no whole number of 32-bit floats", data.len());
+        Err(status(ErrorCode::TensorLength, &message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gifthorse_api::status::code_of;
+    use gifthorse_dataset::preprocessing::Layout;
+    use gifthorse_dataset::wire::NetworkInput;
+
+    use super::*;
+
+    fn record() -> Preprocessing {
+        let input = NetworkInput { height: 2, width: 1, channels: 3, layout: Layout::Nhwc };
+        wire::complete(&v1::Preprocessing::default(), input).unwrap()
+    }
+
+    fn tensor(shape: &[i32], content: v1::image_tensor::Content, data: Vec<u8>) -> Option<Input> {
+        Some(Input::Tensor(v1::ImageTensor {
+            shape: shape.to_vec(),
+            content: content.into(),
+            data: data.into(),
+        }))
+    }
+
+    async fn prepare(input: Option<Input>, layout: i32) -> Result<PreparedInput, Status> {
+        let overrides = v1::PreprocessingOverride { layout, ..Default::default() };
+        Preparation::new(PictureLimits::default(), 1).prepare(input, Some(overrides), &record()).await
+    }
+
+    #[tokio::test]
+    async fn pixels_are_scaled_and_put_into_the_model_layout() {
+        use v1::image_tensor::Content;
+        let bytes = vec![0, 255, 51, 102, 0, 255];
+        let last = prepare(tensor(&[2, 1, 3], Content::PixelsUint8, bytes.clone()), 0).await.unwrap();
+        assert_eq!(last.tensor.values(), [0.0, 1.0, 0.2, 0.4, 0.0, 1.0]);
+        let nchw = v1::layout::Kind::Nchw.into();
+        let first = prepare(tensor(&[3, 2, 1], Content::PixelsUint8, bytes), nchw).await.unwrap();
+        assert_eq!(first.tensor.values(), [0.0, 0.2, 0.0, 1.0, 0.4, 1.0]);
+    }
+
+    #[tokio::test]
+    async fn each_fault_has_its_own_code() {
+        use v1::image_tensor::Content;
+        let nan = f32::NAN.to_le_bytes().repeat(6);
+        let nchw = v1::layout::Kind::Nchw.into();
+        for (input, layout, expected) in [
+            (None, 0, ErrorCode::InvalidField),
+            (tensor(&[2, 1, 3], Content::Unspecified, vec![0; 6]), 0, ErrorCode::InvalidField),
+            (tensor(&[2, 1, 3], Content::PixelsUint8, vec![0; 5]), 0, ErrorCode::TensorLength),
+            (tensor(&[2, 1, 3], Content::PixelsFp32, vec![0; 23]), 0, ErrorCode::TensorLength),
+            (tensor(&[2, 2, 3], Content::PreparedFp32, vec![0; 48]), 0, ErrorCode::TensorShape),
+            (tensor(&[-2, 1, 3], Content::PixelsUint8, vec![0; 6]), 0, ErrorCode::InvalidField),
+            (tensor(&[2, 1, 3], Content::PreparedFp32, nan), 0, ErrorCode::TensorNotFinite),
+            (tensor(&[3, 2, 1], Content::PreparedFp32, vec![0; 24]), nchw, ErrorCode::InvalidField),
+            (Some(Input::Image(Bytes::from_static(b"not a picture"))), 0, ErrorCode::ImageInvalid),
+        ] {
+            let refused = prepare(input.clone(), layout).await.unwrap_err();
+            assert_eq!(code_of(&refused), Some(expected), "{input:?}: {}", refused.message());
+        }
+    }
+}

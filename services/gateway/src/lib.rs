@@ -1,0 +1,78 @@
+//! The gateway: the one front door.
+//!
+//! It classifies (`Guard`), and passes every other service on to the program that owns it, message for
+//! message. It has no state of its own beyond short memories.
+
+mod classify;
+mod configuration;
+mod directory;
+mod forward;
+mod guard;
+mod input;
+
+use gifthorse_api::inference::grpc_inference_service_server;
+use gifthorse_api::v1::{
+    alarms_server, datasets_server, detection_server, guard_server, models_server, policies_server,
+    pruning_jobs_server,
+};
+use gifthorse_dataset::picture::PictureLimits;
+use gifthorse_service::client::Peer;
+use gifthorse_service::main_support::AnyError;
+use gifthorse_service::rpcs::Needs;
+use gifthorse_service::{Context, Identity, Rpcs};
+use tonic::service::Routes;
+
+pub use configuration::GatewayConfiguration;
+
+use classify::Classifier;
+use directory::Directory;
+use forward::Forward;
+use guard::GuardService;
+use input::Preparation;
+
+/// What this program is.
+pub const IDENTITY: Identity = Identity {
+    name: "gateway",
+    version: env!("CARGO_PKG_VERSION"),
+    about: "The one front door: classifies images and forwards everything else",
+    descriptors: &[gifthorse_api::FILE_DESCRIPTOR_SET],
+};
+
+/// Builds the rpcs of the gateway.
+#[expect(clippy::unused_async, reason = "the builder of every service is awaited; this one connects lazily")]
+pub async fn build(context: Context<GatewayConfiguration>) -> Result<Rpcs, AnyError> {
+    let configuration = context.configuration;
+    let upstream = &configuration.upstream;
+    let serving = Peer::new("serving", &upstream.serving)?;
+    let detector = Peer::new("detector", &upstream.detector)?;
+    let trainer = Peer::new("trainer", &upstream.trainer)?;
+
+    let limits = PictureLimits {
+        max_bytes: configuration.pictures.file_bytes.get(),
+        max_pixels: configuration.pictures.pixels,
+    };
+    let preparation = Preparation::new(limits, configuration.pictures.concurrent.get());
+    let directory = Directory::new(serving.clone(), &configuration.models);
+    let guard = GuardService::new(Classifier::new(directory, preparation, serving.clone()));
+    let message_bytes = configuration.service.limits.message_bytes.as_usize();
+    let guard = guard_server::GuardServer::new(guard)
+        .max_decoding_message_size(message_bytes)
+        .max_encoding_message_size(message_bytes);
+
+    let forwarded = [
+        (models_server::SERVICE_NAME, &serving),
+        (grpc_inference_service_server::SERVICE_NAME, &serving),
+        (datasets_server::SERVICE_NAME, &detector),
+        (detection_server::SERVICE_NAME, &detector),
+        (policies_server::SERVICE_NAME, &detector),
+        (alarms_server::SERVICE_NAME, &detector),
+        (pruning_jobs_server::SERVICE_NAME, &trainer),
+    ];
+    let router = forwarded.iter().fold(axum::Router::new(), |router, (service, peer)| {
+        router.route_service(&format!("/{service}/{{*rpc}}"), Forward::new(peer.service(), peer.channel()))
+    });
+    // Clients may ask the health of any service by name: the gateway is ready for all of them or for none.
+    let names = forwarded.iter().map(|(service, _)| *service).chain([guard_server::SERVICE_NAME]);
+    let healthy: Vec<_> = names.map(|service| (service, Needs::Everything)).collect();
+    Ok(Rpcs::from_routes(Routes::from(router).add_service(guard), &healthy))
+}
