@@ -1,0 +1,55 @@
+//! One file a command.
+
+pub mod classify;
+pub mod dataset;
+pub mod model;
+pub mod up;
+
+use std::process::ExitCode;
+
+use crate::address::GatewayAddress;
+use crate::client::Gateway;
+use crate::error::{CommandError, DONE, FAILED, USAGE};
+use crate::output::Output;
+
+/// What every command works with.
+pub struct Session {
+    /// The gateway to talk to; for `up`, the one to open.
+    pub gateway: GatewayAddress,
+    /// Standard output.
+    pub output: Output,
+}
+
+impl Session {
+    /// Connects to the gateway.
+    pub async fn connect(&self) -> Result<Gateway, CommandError> {
+        Gateway::connect(&self.gateway).await
+    }
+}
+
+/// How a command that ran to its end came out. Ordered: the worst item decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Everything was done.
+    Done,
+    /// Some items were refused; each has said so.
+    ItemsRefused,
+    /// Some items are local files that cannot be read; each has said so.
+    ItemsUnreadable,
+}
+
+impl Outcome {
+    /// The exit status that the command ends with.
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Done => DONE,
+            Self::ItemsRefused => FAILED,
+            Self::ItemsUnreadable => USAGE,
+        }
+    }
+
+    /// [`exit_status`](Self::exit_status) for `main`.
+    pub fn exit_code(self) -> ExitCode {
+        self.exit_status().into()
+    }
+}
