@@ -5,6 +5,7 @@
 //! error into a `tonic::Status` with machine-readable details, in one place.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +184,12 @@ pub trait Coded: std::error::Error {
     /// Key-value facts for programs (shape expected, shape found); keys in lowerCamelCase.
     fn facts(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// After how long the same request may succeed, where the error itself can tell: it overrides the delay
+    /// that callers are told for the error's class.
+    fn retry_after(&self) -> Option<Duration> {
+        None
     }
 }
 

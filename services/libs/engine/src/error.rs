@@ -327,11 +327,8 @@ impl Coded for EngineError {
             _ => Vec::new(),
         }
     }
-}
 
-impl EngineError {
-    /// After how long the same request may succeed, for errors that pass by waiting.
-    pub fn retry_after(&self) -> Option<Duration> {
+    fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::QueueFull { retry_after, .. } => Some(*retry_after),
             _ => None,

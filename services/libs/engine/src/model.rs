@@ -72,6 +72,12 @@ impl Model {
         self.inner.shared.queue.rows()
     }
 
+    /// Whether the model takes no more requests, for good: unloading has begun, or all its owner threads have
+    /// died. A caller treats such a model as absent and loads it again.
+    pub fn is_closed(&self) -> bool {
+        self.inner.shared.queue.is_closed()
+    }
+
     /// What the model has done so far.
     pub fn statistics(&self) -> ModelStatistics {
         self.inner.shared.ledger.snapshot()

@@ -189,6 +189,11 @@ impl Queue {
         self.arrived.notify_all();
     }
 
+    /// Whether further requests are refused: [`Self::close`] was called, or the last owner has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state().closed
+    }
+
     /// An owner has ended. When it was the last, what still waits will never be run and is dropped, which
     /// its callers notice.
     pub(crate) fn owner_ended(&self) {

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::Sha256Digest;
 use crate::error::{Result, StoreError};
+use crate::record_size;
 
 /// A record that is stored as a document of its own.
 pub trait Record: Serialize + DeserializeOwned + Send + Sync {
@@ -40,6 +41,8 @@ struct Format {
 }
 
 /// The bytes under which the record is stored. The same record always gives the same bytes.
+///
+/// Refuses a record that breaks its own rules, and one that readers would find too large.
 pub(crate) fn seal<T: Record>(record: &T) -> Result<Bytes> {
     record.check().map_err(|reason| StoreError::RecordRefused { reason })?;
     let broken =
@@ -50,6 +53,7 @@ pub(crate) fn seal<T: Record>(record: &T) -> Result<Bytes> {
     let mut bytes = serde_json::to_vec_pretty(&Envelope { format: T::FORMAT, sha256, record: &record })
         .map_err(broken)?;
     bytes.push(b'\n');
+    record_size::check(bytes.len(), record.get())?;
     Ok(bytes.into())
 }
 

@@ -28,6 +28,16 @@ pub enum StoreError {
         /// Which rule it breaks.
         reason: String,
     },
+    /// A record that was handed in is larger than a record that can be read again.
+    #[error("the record would take {size} bytes, of at most {limit}: shorten {part}")]
+    RecordTooLarge {
+        /// Bytes it would take.
+        size: u64,
+        /// Bytes it may take.
+        limit: u64,
+        /// The field that takes most of them.
+        part: String,
+    },
     /// The name of a file inside an artefact has a forbidden form, is reserved or is used twice.
     #[error("{value:?} cannot name a file of an artefact: {rule}")]
     FileName {
@@ -186,6 +196,7 @@ impl Coded for StoreError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Field { .. } | Self::RecordRefused { .. } | Self::Address { .. } => ErrorCode::InvalidField,
+            Self::RecordTooLarge { .. } => ErrorCode::TooLarge,
             Self::FileName { .. } => ErrorCode::InvalidName,
             Self::PageToken { .. } => ErrorCode::InvalidPageToken,
             Self::ModelNotFound { .. } => ErrorCode::ModelNotFound,
@@ -216,6 +227,9 @@ impl Coded for StoreError {
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         match self {
+            Self::RecordTooLarge { size, limit, part } => {
+                vec![("size", size.to_string()), ("limit", limit.to_string()), ("part", part.clone())]
+            }
             Self::DigestMismatch { file, expected, found } => {
                 vec![("file", file.clone()), ("expected", expected.clone()), ("found", found.clone())]
             }
@@ -227,6 +241,13 @@ impl Coded for StoreError {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+impl StoreError {
+    /// Whether this one stored thing is damaged, while the store and what else it holds are well.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self, Self::RecordInvalid { .. } | Self::DigestMismatch { .. })
     }
 }
 

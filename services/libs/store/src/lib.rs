@@ -11,6 +11,7 @@
 mod artefacts;
 mod blocking;
 mod claim;
+mod classes;
 mod committed;
 mod dataset_record;
 mod digest;
@@ -28,6 +29,7 @@ mod objects;
 mod page;
 mod promote;
 mod promotion;
+mod record_size;
 mod remove;
 mod request_id;
 mod request_mark;
@@ -38,6 +40,7 @@ mod unique_id;
 mod upload;
 
 pub use artefacts::{ArtefactRecord, ArtefactWriter, Artefacts, Contents};
+pub use classes::Classes;
 pub use committed::Committed;
 pub use dataset_record::{DatasetContents, DatasetRecord, DatasetSource, Datasets, LabelSummary, PixelType};
 pub use digest::Sha256Digest;
@@ -46,8 +49,8 @@ pub use error::{Result, StoreError};
 pub use file_name::{FileName, OriginalName};
 pub use import::{ImportStart, ModelImport};
 pub use model_record::{
-    Classes, LayerRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification, ParentVersion,
-    Provenance, SuspectClass, TensorNames,
+    LayerRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification, ParentVersion, Provenance,
+    SuspectClass, TensorNames,
 };
 pub use models::{Model, Models};
 pub use page::{Page, PageRequest};

@@ -5,6 +5,7 @@ use gifthorse_dataset::preprocessing::Preprocessing;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::classes::Classes;
 use crate::digest::Sha256Digest;
 use crate::document::Record;
 use crate::file_name::OriginalName;
@@ -54,59 +55,6 @@ pub struct ModelSpecification {
     pub suspect_classes: Option<Vec<SuspectClass>>,
     /// The network room's own description, as that room wrote it.
     pub network: serde_json::Value,
-}
-
-/// Count of classes, M, and their names: either none or exactly M.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "ClassesText", into = "ClassesText")]
-pub struct Classes {
-    count: u32,
-    names: Vec<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClassesText {
-    count: u32,
-    names: Vec<String>,
-}
-
-impl Classes {
-    /// M classes with these names, in order. The error says what does not fit.
-    pub fn new(count: u32, names: Vec<String>) -> Result<Self, String> {
-        if count == 0 {
-            return Err("a classifier has at least one class".to_owned());
-        }
-        if names.is_empty() || names.len() == count as usize {
-            Ok(Self { count, names })
-        } else {
-            Err(format!("{} class names for {count} classes: give all of them or none", names.len()))
-        }
-    }
-
-    /// Count of classes, M.
-    pub fn count(&self) -> u32 {
-        self.count
-    }
-
-    /// The names, in order; empty when none were given.
-    pub fn names(&self) -> &[String] {
-        &self.names
-    }
-}
-
-impl TryFrom<ClassesText> for Classes {
-    type Error = String;
-
-    fn try_from(text: ClassesText) -> Result<Self, String> {
-        Self::new(text.count, text.names)
-    }
-}
-
-impl From<Classes> for ClassesText {
-    fn from(classes: Classes) -> Self {
-        Self { count: classes.count, names: classes.names }
-    }
 }
 
 /// Names of the tensors of `model.onnx` that the services bind.
@@ -241,7 +189,7 @@ mod tests {
         ResizeRule, Scale,
     };
     use object_store::path::Path as ObjectPath;
-    use proptest::collection::vec;
+    use proptest::collection::{btree_set, vec};
     use proptest::option;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
@@ -338,7 +286,7 @@ mod tests {
     prop_compose! {
         fn specification()(
             preprocessing in preprocessing(),
-            names in vec(any::<String>(), 1..5),
+            names in btree_set("\\P{Cc}{1,20}", 1..5).prop_map(Vec::from_iter),
             named in any::<bool>(),
             tensor in ".{1,20}",
             layers in vec(layer(), 0..3),

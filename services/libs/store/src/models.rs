@@ -34,9 +34,9 @@ pub struct Model {
     pub promoted: Option<Promotion>,
     /// Changes with every promotion.
     pub etag: Etag,
-    /// Committed versions.
+    /// Committed versions, damaged ones included.
     pub version_count: usize,
-    /// When the oldest kept version was made.
+    /// When the oldest kept version was made, of those whose record can be read.
     pub create_time: Timestamp,
 }
 
@@ -74,23 +74,20 @@ impl Models {
         .await
     }
 
-    /// One model.
+    /// One model. Damaged versions do not hide it as long as the record of one version can be read; when none
+    /// can, the error is that of the oldest.
     pub async fn get(&self, model: &Identifier) -> Result<Model> {
         let folder = self.folder(model);
         let versions = folder.committed().await?;
-        for oldest in &versions {
-            // None: deleted since it was listed.
-            let Some(record) = folder.record(*oldest).await? else { continue };
-            let latest = folder.promotions().latest().await?;
-            return Ok(Model {
-                name: model.clone(),
-                etag: latest.as_ref().map_or(Etag::NEVER, |latest| latest.etag),
-                promoted: latest.filter(|latest| latest.version.is_some()),
-                version_count: versions.len(),
-                create_time: record.create_time,
-            });
-        }
-        Err(StoreError::ModelNotFound { model: model.clone() })
+        let oldest = oldest_readable(&folder, &versions).await?;
+        let latest = folder.promotions().latest().await?;
+        Ok(Model {
+            name: model.clone(),
+            etag: latest.as_ref().map_or(Etag::NEVER, |latest| latest.etag),
+            promoted: latest.filter(|latest| latest.version.is_some()),
+            version_count: versions.len(),
+            create_time: oldest.create_time,
+        })
     }
 
     /// The versions of a model, newest first.
@@ -144,6 +141,24 @@ impl Models {
             }),
         }
     }
+}
+
+/// The first readable record of these versions, which are rising.
+async fn oldest_readable(folder: &ModelFolder, versions: &[Version]) -> Result<ModelRecord> {
+    let mut first_damage = None;
+    for version in versions {
+        match folder.record(*version).await {
+            Ok(Some(record)) => return Ok(record),
+            // Deleted since it was listed.
+            Ok(None) => {}
+            Err(error) if error.is_damage() => {
+                tracing::warn!(%error, model = %folder.model, "damaged version passed over");
+                first_damage.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(first_damage.unwrap_or_else(|| StoreError::ModelNotFound { model: folder.model.clone() }))
 }
 
 /// The versions, when there are any.

@@ -14,9 +14,7 @@ use object_store::{
 
 use crate::document::{self, Record};
 use crate::error::{Result, StoreError};
-
-/// The largest record we read, in bytes: far above any real one, far below what hurts.
-const MAX_RECORD: u64 = 16 << 20;
+use crate::record_size::MAX_RECORD;
 
 /// Whether a create-if-absent made the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -104,7 +104,7 @@ where
                 break;
             }
             Ok(Some(item)) => page.items.push(item),
-            Err(error @ (StoreError::RecordInvalid { .. } | StoreError::DigestMismatch { .. })) => {
+            Err(error) if error.is_damage() => {
                 tracing::warn!(%error, listing, "damaged record left out of a listing");
                 page.damaged.push(error);
             }

@@ -259,12 +259,15 @@ async fn unloading_drains() {
     let busy = rig.occupy();
     let mut queued = Box::pin(infer(&rig.model, &[5.0]));
     poll_once(&mut queued);
+    assert!(!rig.model.is_closed());
     let mut unload = Box::pin(rig.model.unload());
     poll_once(&mut unload);
+    assert!(rig.model.is_closed(), "from the beginning of unloading on");
     let refused = infer(&rig.model, &[1.0]).await.unwrap_err();
     assert_eq!(refused, EngineError::Unloaded { model: "double".to_owned() });
     rig.permit(2);
     unload.await;
+    assert!(rig.model.is_closed());
     assert_eq!((busy.await, queued.await), (Ok(vec![0.0]), Ok(vec![10.0])));
     rig.model.unload().await;
 }
@@ -311,6 +314,32 @@ async fn two_instances_run_side_by_side() {
     let answers = join_all(both).await;
     assert_eq!(answers, [Ok(vec![2.0]), Ok(vec![4.0])]);
     rig.model.unload().await;
+}
+
+#[tokio::test]
+async fn a_model_is_closed_by_the_death_of_its_last_owner_only() {
+    let rig = Rig::new(ModelOptions {
+        instances: NonZeroUsize::new(2).unwrap(),
+        max_batch_rows: NonZeroUsize::new(1).unwrap(),
+        ..ModelOptions::new("double")
+    })
+    .await;
+    let died = EngineError::OwnerDied { model: "double".to_owned() };
+    rig.permit(2);
+    assert_eq!(infer(&rig.model, &[-2.0]).await, Err(died.clone()));
+    assert!(!rig.model.is_closed());
+    assert_eq!(infer(&rig.model, &[1.0]).await, Ok(vec![2.0]));
+    assert_eq!(rig.entered_rows(), [1, 1]);
+
+    let mut fatal = Box::pin(infer(&rig.model, &[-2.0]));
+    poll_once(&mut fatal);
+    assert_eq!(rig.entered.recv(), Ok(1));
+    // Nobody is left to run this one; that it is dropped tells that the last owner has ended.
+    let mut queued = Box::pin(infer(&rig.model, &[1.0]));
+    poll_once(&mut queued);
+    rig.permit(1);
+    assert_eq!((fatal.await, queued.await), (Err(died.clone()), Err(died)));
+    assert!(rig.model.is_closed());
 }
 
 #[test]
