@@ -6,7 +6,7 @@ use gifthorse_api::catalogue::{Coded, ErrorCode};
 use gifthorse_api::status::status_of;
 use serde::{Deserialize, Serialize};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Status, TimeoutExpired};
 
 use crate::configuration::{ByteSize, Problem, Validate};
 
@@ -80,17 +80,31 @@ pub enum ClientError {
         /// What the transport said.
         message: String,
     },
+    /// It did not answer before the caller's deadline.
+    #[error(
+        "the {service} service did not answer before the deadline: allow more time, or send less at once"
+    )]
+    Late {
+        /// The service.
+        service: &'static str,
+    },
 }
 
 impl Coded for ClientError {
     fn code(&self) -> ErrorCode {
-        ErrorCode::ServiceUnavailable
+        match self {
+            Self::NotConfigured { .. } | Self::Address { .. } | Self::Unavailable { .. } => {
+                ErrorCode::ServiceUnavailable
+            }
+            Self::Late { .. } => ErrorCode::DeadlineExceeded,
+        }
     }
 
     fn facts(&self) -> Vec<(&'static str, String)> {
         let (Self::NotConfigured { service }
         | Self::Address { service, .. }
-        | Self::Unavailable { service, .. }) = self;
+        | Self::Unavailable { service, .. }
+        | Self::Late { service }) = self;
         vec![("service", (*service).to_owned())]
     }
 }
@@ -141,18 +155,21 @@ impl Peer {
         self.service
     }
 
-    /// Makes a failed call tell which service is missing: a failure of the transport becomes
-    /// `SERVICE_UNAVAILABLE` with the name and addresses; a status that the service itself sent is its own.
+    /// Makes a failed call tell which service is missing: a failure of the transport, whatever code tonic
+    /// gave it (a connection that breaks under a request comes as `CANCELLED`, `INTERNAL` or `UNKNOWN`),
+    /// becomes `SERVICE_UNAVAILABLE` with the name and addresses, or `DEADLINE_EXCEEDED` when only the time
+    /// ran out. A status that the service itself sent is its own.
     pub fn explain(&self, status: Status) -> Status {
-        let from_transport = std::error::Error::source(&status).is_some();
-        match status.code() {
-            Code::Unavailable | Code::Unknown if from_transport => status_of(&ClientError::Unavailable {
-                service: self.service,
-                urls: self.urls.clone(),
-                message: crate::server::chain(&status),
-            }),
-            _ => status,
+        let service = self.service;
+        let causes = || std::iter::successors(std::error::Error::source(&status), |cause| cause.source());
+        if causes().any(<dyn std::error::Error>::is::<TimeoutExpired>) {
+            return status_of(&ClientError::Late { service });
         }
+        if causes().next().is_none() {
+            return status;
+        }
+        let (urls, message) = (self.urls.clone(), crate::server::chain(&status));
+        status_of(&ClientError::Unavailable { service, urls, message })
     }
 }
 
@@ -175,6 +192,8 @@ fn prepared(endpoint: Endpoint, configuration: &ClientConfiguration) -> Endpoint
 
 #[cfg(test)]
 mod tests {
+    use gifthorse_api::status::code_of;
+
     use super::*;
 
     fn at(urls: &[&str]) -> ClientConfiguration {
@@ -199,5 +218,15 @@ mod tests {
         let peer = Peer::new("serving", &at(&["http://127.0.0.1:1"])).unwrap();
         let own = peer.explain(Status::unavailable("model not loaded"));
         assert_eq!(own.message(), "model not loaded");
+
+        for mut status in [Status::cancelled("cut"), Status::internal("cut"), Status::unknown("cut")] {
+            status.set_source(std::sync::Arc::new(std::io::Error::other("connection reset")));
+            let explained = peer.explain(status);
+            assert_eq!(code_of(&explained), Some(ErrorCode::ServiceUnavailable));
+            assert!(explained.message().contains("the serving service"), "{}", explained.message());
+        }
+        let mut late = Status::cancelled("late");
+        late.set_source(std::sync::Arc::new(TimeoutExpired(())));
+        assert_eq!(code_of(&peer.explain(late)), Some(ErrorCode::DeadlineExceeded));
     }
 }

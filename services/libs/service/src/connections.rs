@@ -9,17 +9,23 @@ use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::Stream;
 use futures::task::AtomicWaker;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Sleep, sleep};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// Pause after a failed accept: when file descriptors run out, accepting fails at once and would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a connection that we have ended is still read, in the hope that the client ends it too.
+const LINGER: Duration = Duration::from_secs(1);
+/// Reads of one poll while lingering; then others get their turn.
+const LINGERING_READS: usize = 16;
 
 /// The open connections of one listener. Clones are one.
 #[derive(Debug, Clone, Default)]
@@ -76,7 +82,7 @@ impl Connections {
         open.next += 1;
         open.wakers.insert(number, Arc::clone(&waker));
         drop(open);
-        Connection { stream, number, waker, connections: self.clone() }
+        Connection { stream, number, waker, connections: self.clone(), linger: None }
     }
 
     fn locked(&self) -> MutexGuard<'_, Open> {
@@ -101,6 +107,37 @@ pub(crate) struct Connection {
     number: u64,
     waker: Arc<AtomicWaker>,
     connections: Connections,
+    /// Set once our side is ended.
+    linger: Option<Pin<Box<Sleep>>>,
+}
+
+impl Connection {
+    /// Reads and drops what the client still sends, until it ends its side, fails, or the time is over.
+    ///
+    /// Closing a socket with unread bytes resets it, and a client that is writing at that moment then loses
+    /// answers that it has already received but not read: requests that we accepted and answered.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let mut scrap = [0; 8192];
+        for _ in 0..LINGERING_READS {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => {
+                    self.waker.register(context.waker());
+                    let over = self.connections.refuse_if_cut().is_err();
+                    let timed = self.linger.as_mut().map(|linger| linger.as_mut().poll(context).is_ready());
+                    return if over || timed != Some(false) { Poll::Ready(()) } else { Poll::Pending };
+                }
+            }
+        }
+        let timed = self.linger.as_mut().map(|linger| linger.as_mut().poll(context).is_ready());
+        if timed != Some(false) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 impl Drop for Connection {
@@ -162,6 +199,10 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.linger.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            self.linger = Some(Box::pin(sleep(LINGER)));
+        }
+        self.poll_linger(context).map(Ok)
     }
 }

@@ -5,7 +5,7 @@
 //!
 //! * [`configuration`]: defaults < file < environment < flags, unknown keys refused;
 //! * [`telemetry`] and [`metric_names`]: logs on standard error, Prometheus metrics;
-//! * [`readiness`], [`health`] and the admin listener: SERVING only when every latch is set;
+//! * [`readiness`], the health service and the admin listener: SERVING only when every latch is set;
 //! * [`tasks`]: the one place that spawns; every task has a name and a policy;
 //! * [`shutdown`]: the order in which a service ends, each step bounded;
 //! * [`server`]: listeners, limits and the layer that measures and sheds;
@@ -16,12 +16,13 @@ pub mod client;
 pub mod configuration;
 mod connections;
 pub mod deadline;
-pub mod health;
+mod health;
 pub mod main_support;
 pub mod metric_names;
-pub mod not_built;
+mod not_built;
 mod observe;
 pub mod overload;
+mod oversize;
 pub mod readiness;
 pub mod request;
 mod response_body;

@@ -16,20 +16,15 @@ use tower::Service;
 
 /// Answers every rpc of one service with UNIMPLEMENTED, naming it.
 #[derive(Debug, Clone)]
-pub struct NotBuilt {
+pub(crate) struct NotBuilt {
     service: &'static str,
     rpcs: Arc<[String]>,
 }
 
 impl NotBuilt {
     /// Stands in for the service with this full name (`gifthorse.v1.Detection`).
-    pub fn new(service: &'static str) -> Self {
+    pub(crate) fn new(service: &'static str) -> Self {
         Self { service, rpcs: contract::rpc_names(service).into() }
-    }
-
-    /// The path under which a router must send requests here.
-    pub fn path(&self) -> String {
-        format!("/{}/{{*rpc}}", self.service)
     }
 
     fn answer(&self, path: &str) -> Status {
@@ -66,7 +61,6 @@ mod tests {
     #[test]
     fn a_known_rpc_is_named_and_an_unknown_one_is_not() {
         let stand_in = NotBuilt::new("gifthorse.v1.Detection");
-        assert_eq!(stand_in.path(), "/gifthorse.v1.Detection/{*rpc}");
         let known = stand_in.answer("/gifthorse.v1.Detection/Scan");
         assert_eq!(known.code(), Code::Unimplemented);
         assert!(known.message().starts_with("gifthorse.v1.Detection/Scan is part of the contract"));

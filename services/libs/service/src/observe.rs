@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use gifthorse_api::status::status_of;
+use gifthorse_api::catalogue::ErrorCode;
+use gifthorse_api::status::{status, status_of};
 use http::{HeaderMap, Request, Response};
 use metrics::Counter;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
@@ -22,6 +23,7 @@ use tracing::Span;
 use crate::deadline::Deadline;
 use crate::metric_names::RPC_SHED;
 use crate::overload::{Admission, Permit};
+use crate::oversize;
 use crate::request::{Arrival, RequestId};
 use crate::response_body::ObservedBody;
 use crate::rpc_table::{Rpc, RpcTable, code_name};
@@ -112,9 +114,10 @@ where
             _permit: permit,
             ended: false,
         };
+        let late = arrival.deadline.map(|deadline| Box::pin(sleep_until(deadline.instant())));
         request.extensions_mut().insert(arrival);
         let inner = span.in_scope(|| self.inner.call(request));
-        ObservedFuture::Running { inner, call: Some(call), span }
+        ObservedFuture::Running { inner, late, call: Some(call), span }
     }
 }
 
@@ -126,6 +129,9 @@ pub(crate) enum ObservedFuture<F> {
     Running {
         /// What the service does.
         inner: F,
+        /// Ends with the caller's deadline. tonic would end the request then too, but with CANCELLED, which
+        /// says that the caller went away.
+        late: Option<Pin<Box<Sleep>>>,
         /// Moves into the body of the answer.
         call: Option<Call>,
         /// Entered at each poll.
@@ -145,14 +151,23 @@ where
                 Some(status) => Poll::Ready(Ok(status.into_http::<Body>().map(ObservedBody::unobserved))),
                 None => Poll::Pending,
             },
-            Self::Running { inner, call, span } => {
+            Self::Running { inner, late, call, span } => {
                 let _entered = span.enter();
+                if late.as_mut().is_some_and(|late| late.as_mut().poll(context).is_ready()) {
+                    if let Some(mut call) = call.take() {
+                        call.end(Code::DeadlineExceeded);
+                    }
+                    let message = "the request's deadline passed before it was answered: give it more time";
+                    let refusal = status(ErrorCode::DeadlineExceeded, message);
+                    return Poll::Ready(Ok(refusal.into_http::<Body>().map(ObservedBody::unobserved)));
+                }
                 let answer = match Pin::new(inner).poll(context) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Ready(Ok(answer)) => answer,
                 };
-                let (parts, body) = answer.into_parts();
+                let (mut parts, body) = answer.into_parts();
+                oversize::rename(&mut parts.headers);
                 // An answer that is an error has its status in the headers and no body.
                 if let (Some(code), Some(call)) = (code_in(&parts.headers), call.as_mut()) {
                     call.end(code);
@@ -229,5 +244,27 @@ impl FaultLog {
             not_logged = silent,
             "request failed by a fault of ours",
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use gifthorse_api::status::code_of;
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_deadline_that_passes_is_no_cancellation() {
+        let table = RpcTable::new(&[], |_| true).unwrap();
+        let hangs = service_fn(|_| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let observed = ObserveLayer::new(table, Admission::new(1)).layer(hangs);
+        let request = Request::builder().uri("/a.B/C").header("grpc-timeout", "1m").body(Body::empty());
+        let answer = observed.oneshot(request.unwrap()).await.unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(code_of(&status), Some(ErrorCode::DeadlineExceeded));
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
+use tonic::metadata::AsciiMetadataValue;
 
 use crate::deadline::{self, Deadline};
 
@@ -73,11 +74,32 @@ impl Arrival {
     }
 }
 
-/// Lets an outgoing request carry the id of the one it is made for, so that the logs of the services join.
-pub fn forward_id<T, U>(incoming: &tonic::Request<T>, outgoing: &mut tonic::Request<U>) {
-    let id = Arrival::from_request(incoming).map(|arrival| arrival.id.to_string());
-    if let Some(Ok(id)) = id.map(|id| id.parse()) {
-        outgoing.metadata_mut().insert(REQUEST_ID_HEADER, id);
+/// For whom a service calls another one: what of an incoming request goes along with outgoing ones.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// When the caller gives up.
+    pub deadline: Option<Deadline>,
+    id: Option<AsciiMetadataValue>,
+}
+
+impl Caller {
+    /// The caller of a request.
+    pub fn of<T>(incoming: &tonic::Request<T>) -> Self {
+        let id = Arrival::from_request(incoming).map(|arrival| arrival.id.to_string());
+        Self { deadline: Deadline::of(incoming), id: id.and_then(|id| id.parse().ok()) }
+    }
+
+    /// A request on the caller's behalf: it ends with the caller's patience, and the logs of both services
+    /// name it alike.
+    pub fn request<T>(&self, message: T) -> tonic::Request<T> {
+        let mut outgoing = tonic::Request::new(message);
+        if let Some(deadline) = self.deadline {
+            deadline.apply(&mut outgoing);
+        }
+        if let Some(id) = &self.id {
+            outgoing.metadata_mut().insert(REQUEST_ID_HEADER, id.clone());
+        }
+        outgoing
     }
 }
 

@@ -10,6 +10,7 @@ use tonic::{Code, Status};
 use tracing::Span;
 
 use crate::observe::{Call, code_in};
+use crate::oversize;
 
 /// A body that ends its [`Call`] with the status in the trailers. Streams keep their call, and with it their
 /// place among the requests in flight, until they end or are dropped.
@@ -53,14 +54,15 @@ impl http_body::Body for ObservedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
-        let polled = {
+        let mut polled = {
             let _entered = this.span.enter();
             Pin::new(&mut this.inner).poll_frame(context)
         };
-        match &polled {
+        match &mut polled {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(frame))) => {
-                if let Some(trailers) = frame.trailers_ref() {
+                if let Some(trailers) = frame.trailers_mut() {
+                    oversize::rename(trailers);
                     this.end(code_in(trailers).unwrap_or(Code::Unknown));
                 }
             }

@@ -2,12 +2,15 @@
 
 use std::convert::Infallible;
 
+use axum::Router;
 use axum::response::IntoResponse;
 use http::Request;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::{Routes, RoutesBuilder};
 use tower::Service;
+
+use crate::not_built::NotBuilt;
 
 /// Which latches must be set for an rpc service to be SERVING.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +24,9 @@ pub enum Needs {
 /// The rpc services a program offers; health and reflection are added by the server.
 #[derive(Debug, Default)]
 pub struct Rpcs {
-    routes: RoutesBuilder,
+    generated: RoutesBuilder,
+    /// Services that take whole requests, under their path.
+    whole: Router,
     services: Vec<(&'static str, Needs)>,
 }
 
@@ -54,21 +59,46 @@ impl Rpcs {
         S::Response: IntoResponse,
         S::Future: Send + 'static,
     {
-        self.routes.add_service(service);
+        self.generated.add_service(service);
         self.services.push((S::NAME, needs));
         self
     }
 
-    /// Services that were routed already; `services` are their full names with their needs.
-    pub fn from_routes(routes: Routes, services: &[(&'static str, Needs)]) -> Self {
-        Self { routes: routes.into(), services: services.to_vec() }
+    /// Adds a service by its full name that takes every rpc of it as a whole request: a forwarder, say.
+    #[must_use]
+    pub fn serve_whole<S>(mut self, name: &'static str, service: S) -> Self
+    where
+        S: Service<Request<axum::body::Body>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.whole = self.whole.route_service(&format!("/{name}/{{*rpc}}"), service);
+        self.services.push((name, Needs::Everything));
+        self
+    }
+
+    /// Adds services that are part of the contract but not built: their rpcs answer UNIMPLEMENTED by name.
+    #[must_use]
+    pub fn not_built(self, names: &[&'static str]) -> Self {
+        names.iter().fold(self, |rpcs, name| rpcs.serve_whole(name, NotBuilt::new(name)))
     }
 
     pub(crate) fn services(&self) -> &[(&'static str, Needs)] {
         &self.services
     }
 
-    pub(crate) fn into_routes(self) -> RoutesBuilder {
-        self.routes
+    /// Adds a service of the server's own.
+    pub(crate) fn add<S>(&mut self, service: S)
+    where
+        S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+        S::Response: IntoResponse,
+        S::Future: Send + 'static,
+    {
+        self.generated.add_service(service);
+    }
+
+    /// All routes; what no service takes is answered UNIMPLEMENTED.
+    pub(crate) fn into_routes(self) -> Routes {
+        self.generated.routes().into_axum_router().merge(self.whole).into()
     }
 }

@@ -10,12 +10,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tonic_health::server::health_reporter;
+use tonic_health::pb::health_server::HealthServer;
 
 use crate::admin::Admin;
 use crate::configuration::{LimitsConfiguration, ServiceConfiguration};
 use crate::connections::Connections;
-use crate::health::Health;
+use crate::health::HealthService;
 use crate::main_support::Identity;
 use crate::metric_names::BUILD_INFO;
 use crate::observe::ObserveLayer;
@@ -173,7 +173,7 @@ impl Server {
 
     async fn serve_and_drain(
         self,
-        rpcs: Rpcs,
+        mut rpcs: Rpcs,
         accepting: impl FnOnce(Addresses),
     ) -> Result<Ended, ServerError> {
         let descriptors: Vec<&[u8]> = self.identity.descriptors.iter().copied().chain(STANDARD).collect();
@@ -181,13 +181,9 @@ impl Server {
             rpcs.services().iter().map(|(name, _)| *name).chain(STANDARD_SERVICES).collect();
         let table = RpcTable::new(&descriptors, |name| names.contains(&name))?;
 
-        let (reporter, health_server) = health_reporter();
-        let mut health = Health::new(reporter, rpcs.services());
-        health.publish(&self.readiness.state()).await;
-        self.follow_readiness(&health);
-
-        let mut routes = rpcs.into_routes();
-        routes.add_service(health_server);
+        let ending = self.shutdown.ending().clone();
+        let health = HealthService::new(self.readiness.clone(), rpcs.services(), ending);
+        rpcs.add(HealthServer::new(health));
         // Reflection tells what this program serves, not everything the descriptors hold.
         let reflection = || {
             let builder = tonic_reflection::server::Builder::configure();
@@ -196,15 +192,15 @@ impl Server {
                 .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
             names.iter().fold(builder, |builder, name| builder.with_service_name(*name))
         };
-        routes.add_service(reflection().build_v1()?);
-        routes.add_service(reflection().build_v1alpha()?);
+        rpcs.add(reflection().build_v1()?);
+        rpcs.add(reflection().build_v1alpha()?);
 
         let stop_accepting = CancellationToken::new();
         let observe = ObserveLayer::new(table, self.admission.clone());
         let mut serving = pin!(
             transport(&self.configuration.limits)
                 .layer(observe)
-                .add_routes(routes.routes())
+                .add_routes(rpcs.into_routes())
                 .serve_with_incoming_shutdown(
                     self.connections.accept(self.listener),
                     stop_accepting.clone().cancelled_owned(),
@@ -222,7 +218,6 @@ impl Server {
 
         tracing::info!(in_flight = self.admission.in_flight(), grace = ?drain.grace, "stopping: no new requests");
         self.shutdown.end_streams();
-        health.end_watches().await;
         stop_accepting.cancel();
         let mut cut = 0;
         // tonic waits for every connection to close, which one that hangs never does (hyper issue 4170).
@@ -249,17 +244,6 @@ impl Server {
         self.tasks.spawn("metrics upkeep", OnError::Log, |stop| async move {
             while timeout(METRICS_UPKEEP, stop.cancelled()).await.is_err() {
                 metrics.run_upkeep();
-            }
-            Ok::<_, Infallible>(())
-        });
-    }
-
-    fn follow_readiness(&self, health: &Health) {
-        let (health, readiness) = (health.clone(), self.readiness.clone());
-        self.tasks.spawn("health", OnError::Shutdown, |stop| async move {
-            tokio::select! {
-                () = health.follow(&readiness) => {}
-                () = stop.cancelled() => {}
             }
             Ok::<_, Infallible>(())
         });

@@ -18,9 +18,9 @@ mod secret;
 mod sections;
 mod units;
 
-use figment::Figment;
 use figment::error::Kind;
 use figment::providers::Serialized;
+use figment::{Figment, Metadata};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -158,16 +158,21 @@ fn unknown_key(merged: &Figment, defaults: &serde_json::Value, key: String) -> C
 }
 
 fn origin(merged: &Figment, key: &str) -> String {
-    merged.find_metadata(key).map_or_else(|| "the defaults".to_owned(), |metadata| metadata.name.to_string())
+    named(merged.find_metadata(key))
+}
+
+/// Our layers are named for people; figment names the defaults after their Rust type.
+fn named(metadata: Option<&Metadata>) -> String {
+    match metadata.map(|metadata| metadata.name.as_ref()) {
+        Some(name) if !name.contains("::") => name.to_owned(),
+        _ => "the defaults".to_owned(),
+    }
 }
 
 fn described(error: &figment::Error) -> ConfigurationError {
     ConfigurationError::Value {
         key: error.path.join("."),
-        origin: error
-            .metadata
-            .as_ref()
-            .map_or_else(|| "the defaults".to_owned(), |metadata| metadata.name.to_string()),
+        origin: named(error.metadata.as_ref()),
         message: error.kind.to_string(),
     }
 }

@@ -26,6 +26,14 @@ pub struct ServiceConfiguration {
     pub runtime: RuntimeConfiguration,
 }
 
+impl ServiceConfiguration {
+    /// The defaults of a program: gRPC on this loopback port, the admin pages ten ports above it.
+    pub fn on_port(port: u16) -> Self {
+        let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        Self { listen: loopback(port), admin_listen: loopback(port + 10), ..Self::default() }
+    }
+}
+
 impl Default for ServiceConfiguration {
     fn default() -> Self {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
