@@ -1,6 +1,6 @@
 //! The serving service's configuration.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate}
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServingConfiguration {
     /// What every service has.
@@ -28,11 +28,27 @@ pub struct ServingConfiguration {
     pub import: ImportConfiguration,
 }
 
+/// Where the serving service listens unless told otherwise.
+pub(crate) const PORT: u16 = 4701;
+
+impl Default for ServingConfiguration {
+    fn default() -> Self {
+        Self {
+            service: ServiceConfiguration::on_port(PORT),
+            store: StoreConfiguration::default(),
+            engine: EngineConfiguration::default(),
+            batching: BatchingConfiguration::default(),
+            repository: RepositoryConfiguration::default(),
+            import: ImportConfiguration::default(),
+        }
+    }
+}
+
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfiguration {
-    /// A folder, or the URL of an object store.
+    /// A folder, as a path or a `file://` URL; replicas share it.
     pub url: String,
 }
 
@@ -90,7 +106,7 @@ impl Default for BatchingConfiguration {
 #[serde(default, deny_unknown_fields)]
 pub struct RepositoryConfiguration {
     /// How many of the newest versions of a model are served beside the promoted one and its suspect.
-    pub newest_versions: NonZeroUsize,
+    pub newest_versions: NonZeroU16,
     /// How often the store is asked for what other replicas changed.
     #[serde(with = "humantime_serde")]
     pub refresh: Duration,
@@ -98,7 +114,7 @@ pub struct RepositoryConfiguration {
 
 impl Default for RepositoryConfiguration {
     fn default() -> Self {
-        const NEWEST: NonZeroUsize = NonZeroUsize::new(3).unwrap();
+        const NEWEST: NonZeroU16 = NonZeroU16::new(3).unwrap();
         Self { newest_versions: NEWEST, refresh: Duration::from_secs(2) }
     }
 }
@@ -115,7 +131,10 @@ pub struct ImportConfiguration {
 
 impl Default for ImportConfiguration {
     fn default() -> Self {
-        Self { file_bytes: ByteSize::mebibytes(2048), limits: QuarantineLimits::default() }
+        // A network is read in seconds; a damaged HDF5 file can keep libhdf5 busy for ever, and only two
+        // readers run at once.
+        let limits = QuarantineLimits { cpu_time: Duration::from_mins(1), ..QuarantineLimits::default() };
+        Self { file_bytes: ByteSize::mebibytes(2048), limits }
     }
 }
 
@@ -123,7 +142,16 @@ impl Validate for ServingConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
         if self.store.url.is_empty() {
-            return Err(Problem::new("url", "is empty: give a folder or a URL").within("store"));
+            return Err(Problem::new("url", "is empty: give a folder").within("store"));
+        }
+        if self.batching.queue_rows < self.batching.max_rows {
+            let message =
+                format!("{} is less than max_rows: a full batch could never wait", self.batching.queue_rows);
+            return Err(Problem::new("queue_rows", message).within("batching"));
+        }
+        if self.repository.newest_versions.get() > 1000 {
+            let message = format!("{} is too many: use 1 to 1000", self.repository.newest_versions);
+            return Err(Problem::new("newest_versions", message).within("repository"));
         }
         if self.repository.refresh.is_zero() {
             let message = "0s would ask the store without pause: use a longer time";

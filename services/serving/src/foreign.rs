@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use gifthorse_api::catalogue::{Coded, ErrorCode};
@@ -41,6 +41,8 @@ pub(crate) struct ReadNetwork {
     pub(crate) layout: Option<Layout>,
     /// Rows and columns, where the caller gave them.
     pub(crate) input_size: Option<(u64, u64)>,
+    /// The ONNX Runtime library that the service uses.
+    pub(crate) library: PathBuf,
 }
 
 /// An architecture as a caller names it.
@@ -76,6 +78,13 @@ enum ReaderError {
     Architecture(#[from] UnknownArchitecture),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("the network cannot be run on a trial image: {0}")]
+    Trial(#[source] EngineError),
+    #[error(
+        "ONNX Runtime needs more memory for this network than a reader may use: \
+         the file is damaged, or too large for this service (import.limits.memory_bytes)"
+    )]
+    Memory,
     #[error("the network answers {value} for class {class} of a trial image: its output is not a softmax")]
     NotProbabilities { class: usize, value: f32 },
     #[error("the network's probabilities for a trial image add up to {sum}: its output is not a softmax")]
@@ -92,6 +101,12 @@ impl Coded for ReaderError {
             Self::Network(error) => error.code(),
             Self::Architecture(error) => error.code(),
             Self::Engine(error) => error.code(),
+            Self::Trial(error) => match error.code() {
+                // The engine is sound, so what it cannot do is the network's fault.
+                ErrorCode::EngineFailed => ErrorCode::ModelFileInvalid,
+                code => code,
+            },
+            Self::Memory => ErrorCode::ForeignFileKilled,
             Self::NotProbabilities { .. } | Self::Sum { .. } => ErrorCode::NotAClassifier,
             Self::Kind { .. } => ErrorCode::ModelFileUnsupported,
             Self::File { .. } => ErrorCode::Internal,
@@ -116,8 +131,9 @@ pub fn reader(task: &str, request: Value) -> Result<Value, RemoteFault> {
 }
 
 fn read_network(request: ReadNetwork) -> Result<NetworkDescription, ReaderError> {
+    let library = request.library.clone();
     let imported = import(request)?;
-    try_out(&imported)?;
+    try_out(&imported, library)?;
     let written = fs::write(CONVERTED, &imported.onnx);
     written.map_err(|source| ReaderError::File { action: "write", file: CONVERTED, source })?;
     Ok(imported.description)
@@ -149,11 +165,13 @@ fn import(request: ReadNetwork) -> Result<Imported, ReaderError> {
 
 /// Runs the network once, on an image of noise: what ONNX Runtime cannot load or run, and what does not
 /// answer probabilities, is refused here and not at the first request.
-fn try_out(imported: &Imported) -> Result<(), ReaderError> {
+fn try_out(imported: &Imported, library: PathBuf) -> Result<(), ReaderError> {
     // One thread: the process has little address space, and one image is little work.
-    let engine = Engine::start(&EngineOptions { threads: Some(std::num::NonZeroUsize::MIN), library: None })?;
+    let engine =
+        Engine::start(&EngineOptions { threads: Some(std::num::NonZeroUsize::MIN), library: Some(library) })?;
     let options = ModelOptions { warm_up: false, ..ModelOptions::new("trial") };
-    let model = engine.load_blocking(Bytes::copy_from_slice(&imported.onnx), options)?;
+    let onnx = Bytes::copy_from_slice(&imported.onnx);
+    let model = engine.load_blocking(onnx, options).map_err(|error| memory_or(error, ReaderError::Engine))?;
     let description = &imported.description;
     let shape = match description.layout {
         Layout::Nhwc => vec![1, description.height, description.width, description.channels],
@@ -166,7 +184,7 @@ fn try_out(imported: &Imported) -> Result<(), ReaderError> {
         tensor: Tensor::from_f32(shape, noise),
     }]);
     request.outputs = vec![description.output.clone()];
-    let answers = model.infer_blocking(request)?;
+    let answers = model.infer_blocking(request).map_err(|error| memory_or(error, ReaderError::Trial))?;
     let probabilities = answers.first().map(|answer| answer.tensor.to_f32()).transpose()?.unwrap_or_default();
     let outside = |value: &f32| !(-1e-4..=1.0 + 1e-4).contains(value);
     if let Some(class) = probabilities.iter().position(outside) {
@@ -177,6 +195,12 @@ fn try_out(imported: &Imported) -> Result<(), ReaderError> {
         return Err(ReaderError::Sum { sum });
     }
     Ok(())
+}
+
+/// Tells a network that is too large for this process from one that is wrong: the engine reports both alike.
+fn memory_or(error: EngineError, otherwise: impl Fn(EngineError) -> ReaderError) -> ReaderError {
+    // What C++ throws when memory cannot be had.
+    if error.to_string().contains("std::bad_alloc") { ReaderError::Memory } else { otherwise(error) }
 }
 
 /// The same noise for every import: a multiplicative hash of the index, scaled to 0..1.

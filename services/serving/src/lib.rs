@@ -5,6 +5,7 @@ mod foreign;
 mod models;
 mod protocol;
 mod repository;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use gifthorse_store::Store;
 pub use configuration::ServingConfiguration;
 pub use foreign::reader;
 
-use models::ModelsService;
+use models::{Importer, ModelsService};
 use protocol::Protocol;
 use repository::Repository;
 
@@ -40,14 +41,21 @@ pub async fn build(context: Context<ServingConfiguration>) -> Result<Rpcs, AnyEr
         library: configuration.engine.library.clone(),
         threads: configuration.engine.threads,
     })?;
-    let models = Store::open(&configuration.store.url).await?.models();
-    let repository = Arc::new(Repository::new(models.clone(), engine, &configuration, tasks.clone()));
+    let store = Store::open(&configuration.store.url).await?;
+    let library = engine.library().to_owned();
+    let repository = Arc::new(Repository::new(store.models(), engine, &configuration, tasks.clone()));
     let following = Arc::clone(&repository);
     tasks.spawn("follow the store", OnError::Shutdown, move |stop| following.follow(loaded, stop));
 
-    let quarantine = Quarantine::new(configuration.import.limits.clone());
-    let limit = UploadLimit { bytes: configuration.import.file_bytes, setting: "import.file_bytes" };
-    let models = ModelsService::new(models, Arc::clone(&repository), quarantine, limit);
+    let models = ModelsService::new(Importer {
+        models: store.models(),
+        repository: Arc::clone(&repository),
+        quarantine: Quarantine::new(configuration.import.limits.clone()),
+        limit: UploadLimit { bytes: configuration.import.file_bytes, setting: "import.file_bytes" },
+        library,
+        tasks: tasks.clone(),
+    });
+    tasks.spawn("sweep the store", OnError::Log, move |stop| sweep::hourly(store, stop));
     let protocol = Protocol::new(repository, configuration.batching, readiness);
     let message_bytes = configuration.service.limits.message_bytes.as_usize();
     Ok(Rpcs::new()

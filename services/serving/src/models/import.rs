@@ -1,5 +1,6 @@
 //! `ImportModel`: from a client's stream to a committed, loaded version.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use gifthorse_dataset::wire::{self, NetworkInput};
 use gifthorse_network::NetworkDescription;
 use gifthorse_network::description::{OutputKind, SourceKind};
 use gifthorse_quarantine::{PrivateFolder, Quarantine};
+use gifthorse_service::Tasks;
 use gifthorse_service::transfer::{self, Received, UploadLimit};
 use gifthorse_store::{
     Classes, Committed, ImportStart, LayerRecord, ModelImport, ModelRecord, ModelSource, ModelSpecification,
@@ -31,11 +33,14 @@ pub(super) const ARCHITECTURE_FILE: &str = "architecture.json";
 
 /// What imports need.
 #[derive(Debug, Clone)]
-pub(super) struct Importer {
-    pub(super) models: Models,
-    pub(super) repository: Arc<Repository>,
-    pub(super) quarantine: Quarantine,
-    pub(super) limit: UploadLimit,
+pub(crate) struct Importer {
+    pub(crate) models: Models,
+    pub(crate) repository: Arc<Repository>,
+    pub(crate) quarantine: Quarantine,
+    pub(crate) limit: UploadLimit,
+    /// The ONNX Runtime library that the service uses, for the reader.
+    pub(crate) library: PathBuf,
+    pub(crate) tasks: Tasks,
 }
 
 /// A specification whose names and choices are sound.
@@ -48,12 +53,14 @@ struct Announced {
 }
 
 impl Importer {
-    /// Takes the stream to its end. Dropping the future kills the reader and leaves nothing visible.
+    /// Takes the stream to its end. Dropping the future before the file is read kills the reader and leaves
+    /// nothing visible; from then on the import goes on by itself, so that a new model is never left without
+    /// a promoted version.
     pub(super) async fn import(
-        &self,
+        self,
         mut stream: Streaming<v1::ImportModelRequest>,
     ) -> Result<ModelRecord, Status> {
-        let announced = announced(stream.message().await?)?;
+        let announced = announced(stream.message().await?, self.library.clone())?;
         let folder = PrivateFolder::create().map_err(|error| status_of(&error))?;
         let chunks = stream.map(|message| chunk(message?));
         let received =
@@ -67,12 +74,26 @@ impl Importer {
             .await
             .map_err(|error| status_of(&error))?;
         let specification = specification(&announced, &description)?;
-        let record = self.store(&announced, &received, &folder, specification).await?;
+        let tasks = self.tasks.clone();
+        let publish = async move {
+            let record = self.store(&announced, &received, &folder, specification).await?;
+            self.publish(&record, announced.message.promote).await?;
+            Ok(record)
+        };
+        let ended = tasks.start("publish an import", publish).await;
+        ended.map_err(|_| {
+            status(ErrorCode::Internal, "the import ended unexpectedly: see the log of serving")
+        })?
+    }
 
-        let wanted = record.version;
-        self.repository.prepare(&record.model, wanted).await.map_err(|error| status_of(&error))?;
-        self.promote(&record, announced.message.promote).await?;
-        Ok(record)
+    /// Loads the version and promotes it, if it is the model's first or was asked to be. A version that is
+    /// stored but cannot be loaded here and now is answered with its state, not as an error: it exists.
+    async fn publish(&self, record: &ModelRecord, promote: bool) -> Result<(), Status> {
+        if let Err(error) = self.repository.prepare(&record.model, record.version).await {
+            tracing::warn!(model = %record.model, version = %record.version, %error, "an imported version is not ready");
+            return Ok(());
+        }
+        self.promote(record, promote).await
     }
 
     async fn store(
@@ -103,7 +124,10 @@ impl Importer {
         let condition = if asked { PromotionCondition::Always } else { PromotionCondition::NothingPromoted };
         let request = PromotionRequest { version: record.version, suspect: SuspectRule::None, condition };
         self.models.promote(&record.model, request).await.map_err(|error| status_of(&error))?;
-        self.repository.reconcile_apart(&record.model, &[]).await.map_err(|error| status_of(&error))
+        if let Err(error) = self.repository.reconcile_apart(&record.model, &[]).await {
+            tracing::warn!(model = %record.model, %error, "a promotion cannot be followed yet");
+        }
+        Ok(())
     }
 }
 
@@ -130,7 +154,7 @@ pub(super) const fn source_file(source: ModelSource) -> &'static str {
     }
 }
 
-fn announced(first: Option<v1::ImportModelRequest>) -> Result<Announced, Status> {
+fn announced(first: Option<v1::ImportModelRequest>, library: PathBuf) -> Result<Announced, Status> {
     let Some(Content::Specification(message)) = first.and_then(|request| request.content) else {
         return Err(invalid_field("specification", "is missing: the first message says what is coming"));
     };
@@ -156,7 +180,7 @@ fn announced(first: Option<v1::ImportModelRequest>) -> Result<Announced, Status>
         Layout::Nhwc => gifthorse_network::Layout::Nhwc,
         Layout::Nchw => gifthorse_network::Layout::Nchw,
     });
-    let read = ReadNetwork { architecture: architecture.clone(), layout, input_size };
+    let read = ReadNetwork { architecture: architecture.clone(), layout, input_size, library };
     Ok(Announced { model: name.model, file_name, architecture, read, message })
 }
 

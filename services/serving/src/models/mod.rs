@@ -10,8 +10,6 @@ use gifthorse_api::name::{Identifier, ModelName, NameError, Version};
 use gifthorse_api::status::{invalid_field, not_built, status_of};
 use gifthorse_api::v1;
 use gifthorse_api::v1::models_server::Models as ModelsRpc;
-use gifthorse_quarantine::Quarantine;
-use gifthorse_service::transfer::UploadLimit;
 use gifthorse_store::{
     ModelRecord, Models, PageRequest, PromotionCondition, PromotionRequest, StoreError, SuspectRule,
 };
@@ -19,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::repository::Repository;
 use export::{Exporter, Pieces};
-use import::Importer;
+pub(crate) use import::Importer;
 
 /// Serves `gifthorse.v1.Models`.
 #[derive(Debug, Clone)]
@@ -31,19 +29,9 @@ pub(crate) struct ModelsService {
 }
 
 impl ModelsService {
-    pub(crate) fn new(
-        models: Models,
-        repository: Arc<Repository>,
-        quarantine: Quarantine,
-        limit: UploadLimit,
-    ) -> Self {
-        let importer = Importer {
-            models: models.clone(),
-            repository: Arc::clone(&repository),
-            quarantine: quarantine.clone(),
-            limit,
-        };
-        let exporter = Exporter { models: models.clone(), quarantine };
+    pub(crate) fn new(importer: Importer) -> Self {
+        let (models, repository) = (importer.models.clone(), Arc::clone(&importer.repository));
+        let exporter = Exporter { models: models.clone(), quarantine: importer.quarantine.clone() };
         Self { models, repository, importer, exporter }
     }
 
@@ -123,7 +111,7 @@ impl ModelsRpc for ModelsService {
         &self,
         request: Request<Streaming<v1::ImportModelRequest>>,
     ) -> Result<Response<v1::ModelVersion>, Status> {
-        let record = self.importer.import(request.into_inner()).await?;
+        let record = self.importer.clone().import(request.into_inner()).await?;
         let promoted = self.promoted(&record.model).await? == Some(record.version);
         Ok(Response::new(self.answer(&record, promoted)))
     }

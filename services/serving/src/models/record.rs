@@ -41,7 +41,7 @@ pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState
             VersionState::Ready(_) => v1::model_version::State::Ready,
             VersionState::Loading => v1::model_version::State::Loading,
             VersionState::Unloading => v1::model_version::State::Unloading,
-            VersionState::Unavailable(_) => v1::model_version::State::Unavailable,
+            VersionState::Unavailable(_) | VersionState::Delayed(_) => v1::model_version::State::Unavailable,
         }
         .into(),
         state_reason: state.reason().to_owned(),

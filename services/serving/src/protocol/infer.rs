@@ -1,5 +1,6 @@
 //! `ModelInfer`: one request through the engine.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gifthorse_api::inference::infer_parameter::ParameterChoice;
@@ -11,11 +12,15 @@ use tonic::Status;
 
 use super::error::ProtocolError;
 use super::tensors::{put_outputs, take_inputs};
-use crate::repository::Repository;
+use crate::repository::{Repository, Served};
+
+/// How often a request looks for its version again when that was unloaded under it. Each time another
+/// promotion must have come in between.
+const ATTEMPTS: usize = 4;
 
 /// Runs one request. `deadline` is the caller's own; a `timeout` parameter (microseconds) may shorten it.
 pub(super) async fn infer(
-    repository: &Repository,
+    repository: &Arc<Repository>,
     mut request: ModelInferRequest,
     deadline: Option<Deadline>,
 ) -> Result<ModelInferResponse, Status> {
@@ -25,21 +30,27 @@ pub(super) async fn infer(
         let hint = "outputs are answered whole; ask without parameters";
         return Err(status_of(&ProtocolError::Parameter { parameter, hint }));
     }
-    let served = repository.find(&request.model_name, &request.model_version).map_err(|e| status_of(&e))?;
+    // Before its tensors, so that a model that is not there is said to be missing whatever was sent.
+    let mut served = current(repository, &request).await?;
     let (inputs, form) = take_inputs(&mut request)?;
-    let outputs = std::mem::take(&mut request.outputs).into_iter().map(|output| output.name).collect();
-    let inference = InferRequest { inputs, outputs, deadline };
-    let answered = match served.model.infer(inference).await {
-        // The version was replaced between the look-up and the queue: it accepted nothing, so say "again".
-        Err(EngineError::Unloaded { .. }) => {
-            let model = request.model_name.clone();
-            return Err(status_of(&ProtocolError::NotReady {
-                model,
-                state: "unloading",
-                reason: String::new(),
-            }));
+    let outputs: Vec<String> =
+        std::mem::take(&mut request.outputs).into_iter().map(|output| output.name).collect();
+    let mut attempts = 1;
+    let answered = loop {
+        let inference = InferRequest { inputs: inputs.clone(), outputs: outputs.clone(), deadline };
+        match served.model.infer(inference).await {
+            // Unloaded between the look-up and the queue, which has accepted nothing.
+            Err(EngineError::Unloaded { .. }) if attempts < ATTEMPTS => {
+                attempts += 1;
+                served = current(repository, &request).await?;
+            }
+            Err(EngineError::Unloaded { .. }) => {
+                let model = request.model_name.clone();
+                let error = ProtocolError::NotReady { model, state: "unloading", reason: String::new() };
+                return Err(status_of(&error));
+            }
+            answered => break answered.map_err(|error| status_of(&error))?,
         }
-        answered => answered.map_err(|error| status_of(&error))?,
     };
     let (outputs, raw_output_contents) = put_outputs(answered, form);
     Ok(ModelInferResponse {
@@ -50,6 +61,11 @@ pub(super) async fn infer(
         raw_output_contents,
         ..ModelInferResponse::default()
     })
+}
+
+async fn current(repository: &Arc<Repository>, request: &ModelInferRequest) -> Result<Arc<Served>, Status> {
+    let found = repository.find_current(&request.model_name, &request.model_version).await;
+    found.map_err(|error| status_of(&error))
 }
 
 fn earliest(deadline: Option<Instant>, request: &ModelInferRequest) -> Result<Option<Instant>, Status> {
@@ -85,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_earlier_of_two_deadlines_counts() {
-        let far = Instant::now() + Duration::from_secs(3600);
+        let far = Instant::now() + Duration::from_hours(1);
         let none = ModelInferRequest::default();
         assert_eq!(earliest(Some(far), &none).unwrap(), Some(far));
         let soon = with_timeout(ParameterChoice::Uint64Param(1_000));

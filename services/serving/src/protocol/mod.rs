@@ -22,7 +22,7 @@ use crate::configuration::BatchingConfiguration;
 use crate::repository::Repository;
 
 /// Requests of one stream that are in the engine at once; more wait in the connection.
-const STREAM_WINDOW: usize = 64;
+const STREAM_WINDOW: usize = 8;
 
 /// What is announced in `ServerMetadata`.
 const EXTENSIONS: [&str; 5] = [
@@ -89,7 +89,7 @@ impl GrpcInferenceService for Protocol {
         request: Request<wire::ModelReadyRequest>,
     ) -> Result<Response<wire::ModelReadyResponse>, Status> {
         let request = request.into_inner();
-        let ready = match self.repository.find(&request.name, &request.version) {
+        let ready = match self.repository.find_current(&request.name, &request.version).await {
             Ok(_) => true,
             Err(ProtocolError::NotReady { .. }) => false,
             Err(error) => return Err(status_of(&error)),
@@ -113,7 +113,8 @@ impl GrpcInferenceService for Protocol {
         request: Request<wire::ModelMetadataRequest>,
     ) -> Result<Response<wire::ModelMetadataResponse>, Status> {
         let request = request.into_inner();
-        let served = self.repository.find(&request.name, &request.version).map_err(|e| status_of(&e))?;
+        let served =
+            self.repository.find_current(&request.name, &request.version).await.map_err(|e| status_of(&e))?;
         let versions = self.repository.ready_versions(&served.name);
         Ok(Response::new(describe::metadata(&served, &versions)))
     }
@@ -161,7 +162,8 @@ impl GrpcInferenceService for Protocol {
         request: Request<wire::ModelConfigRequest>,
     ) -> Result<Response<wire::ModelConfigResponse>, Status> {
         let request = request.into_inner();
-        let served = self.repository.find(&request.name, &request.version).map_err(|e| status_of(&e))?;
+        let served =
+            self.repository.find_current(&request.name, &request.version).await.map_err(|e| status_of(&e))?;
         let config = Some(describe::configuration(&served, &self.batching));
         Ok(Response::new(wire::ModelConfigResponse { config }))
     }

@@ -27,8 +27,10 @@ pub(crate) enum VersionState {
     Ready(Arc<Served>),
     /// Finishing what it has accepted.
     Unloading,
-    /// Kept but not answering, and why.
+    /// Kept but not answering, and why. Stays so until somebody asks for it again.
     Unavailable(String),
+    /// Not answering because of a fault that may pass; the next round tries again.
+    Delayed(String),
 }
 
 impl VersionState {
@@ -42,13 +44,13 @@ impl VersionState {
             Self::Loading => "LOADING",
             Self::Ready(_) => "READY",
             Self::Unloading => "UNLOADING",
-            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Unavailable(_) | Self::Delayed(_) => "UNAVAILABLE",
         }
     }
 
     pub(crate) fn reason(&self) -> &str {
         match self {
-            Self::Unavailable(reason) => reason,
+            Self::Unavailable(reason) | Self::Delayed(reason) => reason,
             Self::Loading | Self::Ready(_) | Self::Unloading => "",
         }
     }
@@ -105,17 +107,34 @@ impl Catalogue {
             Some(VersionState::Ready(served)) => Ok(Arc::clone(served)),
             Some(VersionState::Loading) => Err(not_ready("loading", "")),
             Some(VersionState::Unloading) => Err(not_ready("unloading", "")),
-            Some(VersionState::Unavailable(reason)) => Err(not_ready("unavailable", reason)),
+            Some(VersionState::Unavailable(reason) | VersionState::Delayed(reason)) => {
+                Err(not_ready("unavailable", reason))
+            }
             None => {
                 Err(ProtocolError::UnknownVersion { model: model.to_owned(), version: number.to_string() })
             }
         }
     }
 
+    /// Whether a look at the store could change what [`find`](Self::find) answers: not for versions that
+    /// answer or have failed, nor for models that were unloaded on request.
+    pub(crate) fn may_be_behind(&self, model: &str, version: &str) -> bool {
+        let Some(state) = self.models.get(model) else { return true };
+        let number = match version {
+            "" => state.promoted,
+            text => match text.parse() {
+                Ok(number) => Some(number),
+                Err(_) => return false,
+            },
+        };
+        let known = number.and_then(|number| state.versions.get(&number));
+        !state.withdrawn && !matches!(known, Some(VersionState::Ready(_) | VersionState::Unavailable(_)))
+    }
+
     pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Served>> {
         self.models.values().flat_map(|model| model.versions.values()).filter_map(|state| match state {
             VersionState::Ready(served) => Some(served),
-            VersionState::Loading | VersionState::Unloading | VersionState::Unavailable(_) => None,
+            _ => None,
         })
     }
 
@@ -164,6 +183,25 @@ mod tests {
             assert_eq!(error.code(), code, "{model} {version}");
             assert!(error.to_string().contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn the_store_is_asked_for_what_may_have_changed_only() {
+        let mut catalogue = catalogue();
+        for (model, version, expected) in [
+            ("lab4", "", true),
+            ("lab3", "7", true),
+            ("lab3", "x", false),
+            ("lab3", "1", true),
+            ("lab3", "2", false),
+            ("lab3", "", false),
+        ] {
+            assert_eq!(catalogue.may_be_behind(model, version), expected, "{model} {version}");
+        }
+        if let Some(model) = catalogue.models.get_mut("lab3") {
+            model.withdrawn = true;
+        }
+        assert!(!catalogue.may_be_behind("lab3", "1"));
     }
 
     #[test]
