@@ -6,7 +6,7 @@ use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate}
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DetectorConfiguration {
     /// What every service has.
@@ -17,11 +17,24 @@ pub struct DetectorConfiguration {
     pub upload: UploadConfiguration,
 }
 
+/// Where the detector service listens unless told otherwise.
+pub(crate) const PORT: u16 = 4702;
+
+impl Default for DetectorConfiguration {
+    fn default() -> Self {
+        Self {
+            service: ServiceConfiguration::on_port(PORT),
+            store: StoreConfiguration::default(),
+            upload: UploadConfiguration::default(),
+        }
+    }
+}
+
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfiguration {
-    /// A folder, or the URL of an object store.
+    /// A folder, as a path or a `file://` URL; replicas share it.
     pub url: String,
 }
 
@@ -51,7 +64,7 @@ impl Validate for DetectorConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
         if self.store.url.is_empty() {
-            return Err(Problem::new("url", "is empty: give a folder or a URL").within("store"));
+            return Err(Problem::new("url", "is empty: give a folder").within("store"));
         }
         Ok(())
     }

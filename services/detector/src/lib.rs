@@ -5,16 +5,12 @@ mod configuration;
 mod datasets;
 mod foreign;
 
-use axum::Router;
 use gifthorse_api::v1::{alarms_server, datasets_server, detection_server, policies_server};
 use gifthorse_quarantine::Quarantine;
 use gifthorse_service::main_support::AnyError;
-use gifthorse_service::not_built::NotBuilt;
-use gifthorse_service::rpcs::Needs;
 use gifthorse_service::transfer::UploadLimit;
 use gifthorse_service::{Context, Identity, Rpcs};
 use gifthorse_store::Store;
-use tonic::service::Routes;
 
 pub use configuration::DetectorConfiguration;
 pub use foreign::reader;
@@ -43,12 +39,5 @@ pub async fn build(context: Context<DetectorConfiguration>) -> Result<Rpcs, AnyE
 
     let not_built =
         [detection_server::SERVICE_NAME, policies_server::SERVICE_NAME, alarms_server::SERVICE_NAME];
-    let router =
-        not_built.iter().map(|service| NotBuilt::new(service)).fold(Router::new(), |router, rpcs| {
-            let path = rpcs.path();
-            router.route_service(&path, rpcs)
-        });
-    let services = not_built.into_iter().chain([datasets_server::SERVICE_NAME]);
-    let services: Vec<_> = services.map(|service| (service, Needs::Everything)).collect();
-    Ok(Rpcs::from_routes(Routes::from(router).add_service(datasets), &services))
+    Ok(Rpcs::new().serve(datasets).not_built(&not_built))
 }

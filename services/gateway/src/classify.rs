@@ -8,18 +8,23 @@ use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use gifthorse_api::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
 use gifthorse_api::inference::{ModelInferRequest, ModelInferResponse};
-use gifthorse_api::name::ModelName;
+use gifthorse_api::name::{ModelName, Version};
 use gifthorse_api::status::{code_of, invalid_field, status, status_of};
 use gifthorse_api::v1;
-use gifthorse_service::Deadline;
+use gifthorse_dataset::prepare::ImageTensor;
 use gifthorse_service::client::Peer;
-use tonic::{Request, Status};
+use gifthorse_service::request::Caller;
+use tonic::Status;
 
 use crate::directory::{Directory, KnownVersion};
-use crate::input::{Preparation, PreparedInput};
+use crate::input::Preparation;
 
 /// The most classes listed in one answer.
 const MOST_LISTED: usize = 100;
+
+/// How often the promoted version is looked up for one request. Each time another promotion must have come
+/// in between.
+const ATTEMPTS: usize = 4;
 
 /// Classifies images: directory, preparation, inference, answer.
 #[derive(Debug)]
@@ -38,7 +43,7 @@ impl Classifier {
     pub(crate) async fn classify(
         &self,
         request: v1::ClassifyRequest,
-        deadline: Option<Deadline>,
+        caller: &Caller,
     ) -> Result<v1::ClassifyResponse, Status> {
         let arrived = Instant::now();
         let name: ModelName = request.model.parse().map_err(|error| status_of(&error))?;
@@ -46,35 +51,33 @@ impl Classifier {
             usize::try_from(request.top_k).ok().filter(|count| *count <= MOST_LISTED).ok_or_else(|| {
                 invalid_field("top_k", &format!("is {}, use 0 to {MOST_LISTED}", request.top_k))
             })?;
-        let version = self.directory.find(&name, deadline).await?;
-        let prepared = self
-            .preparation
-            .prepare(request.input, request.preprocessing_override, &version.preprocessing)
-            .await?;
-        let PreparedInput { tensor, decode, preprocess } = prepared;
-        let shape = tensor.shape();
-        let content = Bytes::from(tensor.to_le_bytes());
-
-        let started = Instant::now();
-        let (version, answer) = match self.infer(&version, shape, &content, deadline).await {
-            // The promoted version was replaced and unloaded after we had looked it up: look again, once.
-            // The new one may take other pixels, so only the same record goes on.
-            Err(gone) if name.version.is_none() && is_gone(&gone) => {
-                self.directory.forget_promotion(&name.model);
-                let again = self.directory.find(&name, deadline).await?;
-                if again.version == version.version || again.preprocessing != version.preprocessing {
-                    return Err(gone);
-                }
-                let answer = self.infer(&again, shape, &content, deadline).await?;
-                (again, answer)
+        let mut attempts = 1;
+        let mut gone: Option<(Version, Status)> = None;
+        let (version, prepared, started, answer) = loop {
+            let version = self.directory.find(&name, caller).await?;
+            // Asking the same version again helps nobody when serving is in trouble.
+            if let Some(gone) = gone.filter(|(tried, _): &(Version, Status)| *tried == version.version) {
+                return Err(gone.1);
             }
-            answered => (version, answered?),
+            // Prepared again each time: the version that answers now may take other pixels.
+            let (input, overrides) = (request.input.clone(), request.preprocessing_override);
+            let prepared = self.preparation.prepare(input, overrides, &version.preprocessing).await?;
+            let started = Instant::now();
+            match self.infer(&version, &prepared.tensor, caller).await {
+                // The promoted version was replaced and unloaded after it had been looked up.
+                Err(failed) if name.version.is_none() && is_gone(&failed) && attempts < ATTEMPTS => {
+                    attempts += 1;
+                    gone = Some((version.version, failed));
+                    self.directory.forget_promotion(&name.model);
+                }
+                answered => break (version, prepared, started, answered?),
+            }
         };
         let inference = started.elapsed();
         let probabilities = probabilities(&answer)?;
         let timings = v1::StageTimings {
-            decode: Some(duration(decode)),
-            preprocess: Some(duration(preprocess)),
+            decode: Some(duration(prepared.decode)),
+            preprocess: Some(duration(prepared.preprocess)),
             inference: Some(duration(inference)),
             detection: Some(duration(Duration::ZERO)),
             total: Some(duration(arrived.elapsed())),
@@ -85,29 +88,25 @@ impl Classifier {
     async fn infer(
         &self,
         version: &Arc<KnownVersion>,
-        shape: [usize; 4],
-        content: &Bytes,
-        deadline: Option<Deadline>,
+        tensor: &ImageTensor,
+        caller: &Caller,
     ) -> Result<ModelInferResponse, Status> {
-        let mut request = Request::new(ModelInferRequest {
+        let request = caller.request(ModelInferRequest {
             model_name: version.model.to_string(),
             model_version: version.version.to_string(),
             inputs: vec![InferInputTensor {
                 name: version.input.clone(),
                 datatype: "FP32".to_owned(),
-                shape: shape.iter().map(|axis| *axis as i64).collect(),
+                shape: tensor.shape().iter().map(|axis| *axis as i64).collect(),
                 ..InferInputTensor::default()
             }],
             outputs: vec![InferRequestedOutputTensor {
                 name: version.output.clone(),
                 ..InferRequestedOutputTensor::default()
             }],
-            raw_input_contents: vec![content.clone()],
+            raw_input_contents: vec![Bytes::from(tensor.to_le_bytes())],
             ..ModelInferRequest::default()
         });
-        if let Some(deadline) = deadline {
-            deadline.apply(&mut request);
-        }
         GrpcInferenceServiceClient::new(self.serving.channel())
             .max_decoding_message_size(self.serving.message_bytes())
             .model_infer(request)

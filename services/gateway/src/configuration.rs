@@ -9,7 +9,7 @@ use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate}
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct GatewayConfiguration {
     /// What every service has.
@@ -22,8 +22,22 @@ pub struct GatewayConfiguration {
     pub models: ModelsConfiguration,
 }
 
+/// Where the gateway service listens unless told otherwise.
+pub(crate) const PORT: u16 = 4700;
+
+impl Default for GatewayConfiguration {
+    fn default() -> Self {
+        Self {
+            service: ServiceConfiguration::on_port(PORT),
+            upstream: UpstreamConfiguration::default(),
+            pictures: PictureConfiguration::default(),
+            models: ModelsConfiguration::default(),
+        }
+    }
+}
+
 /// `[upstream]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamConfiguration {
     /// Model repository and inference.
@@ -32,6 +46,17 @@ pub struct UpstreamConfiguration {
     pub detector: ClientConfiguration,
     /// Pruning jobs.
     pub trainer: ClientConfiguration,
+}
+
+impl Default for UpstreamConfiguration {
+    /// The ports that the other services take by default, on this machine.
+    fn default() -> Self {
+        let on = |port: u16| ClientConfiguration {
+            urls: vec![format!("http://127.0.0.1:{port}")],
+            ..ClientConfiguration::default()
+        };
+        Self { serving: on(PORT + 1), detector: on(PORT + 2), trainer: on(PORT + 3) }
+    }
 }
 
 /// `[pictures]`

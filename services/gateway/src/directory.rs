@@ -11,9 +11,9 @@ use gifthorse_api::v1;
 use gifthorse_api::v1::models_client::ModelsClient;
 use gifthorse_dataset::preprocessing::Preprocessing;
 use gifthorse_dataset::wire;
-use gifthorse_service::Deadline;
 use gifthorse_service::client::Peer;
-use tonic::{Request, Status};
+use gifthorse_service::request::Caller;
+use tonic::Status;
 
 use crate::configuration::ModelsConfiguration;
 
@@ -66,18 +66,11 @@ impl Directory {
     }
 
     /// The version of this name; without a version, the promoted one.
-    pub(crate) async fn find(
-        &self,
-        name: &ModelName,
-        deadline: Option<Deadline>,
-    ) -> Result<Arc<KnownVersion>, Status> {
+    pub(crate) async fn find(&self, name: &ModelName, caller: &Caller) -> Result<Arc<KnownVersion>, Status> {
         if let Some(known) = self.remembered(name) {
             return Ok(known);
         }
-        let mut request = Request::new(v1::GetModelVersionRequest { name: name.to_string() });
-        if let Some(deadline) = deadline {
-            deadline.apply(&mut request);
-        }
+        let request = caller.request(v1::GetModelVersionRequest { name: name.to_string() });
         let answer = ModelsClient::new(self.serving.channel())
             .max_decoding_message_size(self.serving.message_bytes())
             .get_model_version(request)

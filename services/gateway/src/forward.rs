@@ -9,24 +9,23 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use gifthorse_api::catalogue::ErrorCode;
-use gifthorse_api::status;
-use http::{Request, Response};
+use gifthorse_service::client::Peer;
+use gifthorse_service::request::{Arrival, REQUEST_ID_HEADER};
+use http::{HeaderValue, Request, Response};
+use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::Channel;
 use tower::{Service, ServiceExt};
 
 /// Sends every request to one upstream service.
 #[derive(Debug, Clone)]
 pub(crate) struct Forward {
-    upstream: &'static str,
-    channel: Channel,
+    peer: Peer,
 }
 
 impl Forward {
-    /// Forwards over `channel`; `upstream` names the service in errors.
-    pub(crate) fn new(upstream: &'static str, channel: Channel) -> Self {
-        Self { upstream, channel }
+    /// Forwards to this service.
+    pub(crate) fn new(peer: Peer) -> Self {
+        Self { peer }
     }
 }
 
@@ -44,20 +43,17 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let channel = self.channel.clone();
-        let upstream = self.upstream;
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let peer = self.peer.clone();
+        // The id that the gateway gave the request, so that the logs of both services name it alike.
+        let id = request.extensions().get::<Arrival>().map(|arrival| arrival.id.to_string());
+        if let Some(Ok(id)) = id.map(|id| HeaderValue::from_str(&id)) {
+            request.headers_mut().insert(REQUEST_ID_HEADER, id);
+        }
         let request = request.map(Body::new);
         Box::pin(async move {
-            let answer = channel.oneshot(request).await.unwrap_or_else(|error| {
-                tracing::warn!(upstream, %error, "upstream cannot be reached");
-                status::status(
-                    ErrorCode::ServiceUnavailable,
-                    &format!("the {upstream} service cannot be reached; try again, or see whether it runs"),
-                )
-                .into_http()
-            });
-            Ok(answer)
+            let answer = peer.channel().oneshot(request).await;
+            Ok(answer.unwrap_or_else(|error| peer.explain(Status::from_error(error.into())).into_http()))
         })
     }
 }

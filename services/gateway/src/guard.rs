@@ -8,13 +8,13 @@ use gifthorse_api::status::code_of;
 use gifthorse_api::v1;
 use gifthorse_api::v1::classify_stream_response::Outcome;
 use gifthorse_api::v1::guard_server::Guard;
-use gifthorse_service::Deadline;
+use gifthorse_service::request::Caller;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::classify::Classifier;
 
 /// Images of one stream that are being classified at once; more wait in the connection.
-const STREAM_WINDOW: usize = 32;
+const STREAM_WINDOW: usize = 8;
 
 /// Serves `gifthorse.v1.Guard`.
 #[derive(Debug, Clone)]
@@ -38,8 +38,8 @@ impl Guard for GuardService {
         &self,
         request: Request<v1::ClassifyRequest>,
     ) -> Result<Response<v1::ClassifyResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        self.classifier.classify(request.into_inner(), deadline).await.map(Response::new)
+        let caller = Caller::of(&request);
+        self.classifier.classify(request.into_inner(), &caller).await.map(Response::new)
     }
 
     async fn classify_stream(
@@ -47,13 +47,13 @@ impl Guard for GuardService {
         request: Request<Streaming<v1::ClassifyStreamRequest>>,
     ) -> Result<Response<Answers>, Status> {
         let classifier = Arc::clone(&self.classifier);
-        let deadline = Deadline::of(&request);
+        let caller = Caller::of(&request);
         let answers = request.into_inner().map(move |item| {
-            let classifier = Arc::clone(&classifier);
+            let (classifier, caller) = (Arc::clone(&classifier), caller.clone());
             async move {
                 // An item that cannot be read ends the stream; one that is refused is answered in it.
                 let item = item?;
-                let answered = classifier.classify(item.request.unwrap_or_default(), deadline).await;
+                let answered = classifier.classify(item.request.unwrap_or_default(), &caller).await;
                 let outcome = Some(match answered {
                     Ok(response) => Outcome::Response(response),
                     Err(refused) => Outcome::Error(item_error(&refused)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gifthorse_api::catalogue::{Coded, ErrorCode};
+use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::status::{invalid_field, status, status_of};
 use gifthorse_api::v1;
 use gifthorse_api::v1::classify_request::Input;
@@ -47,16 +47,35 @@ impl Preparation {
         let overrides = overrides.unwrap_or_default();
         let record = wire::overridden(record, &overrides).map_err(|error| status_of(&error))?;
         let limits = self.limits;
-        let work = move || match input {
-            Some(Input::Image(file)) => from_picture(&file, &record, &limits),
-            Some(Input::Tensor(tensor)) => from_tensor(&tensor, overrides.layout, &record),
-            None => Err(invalid_field("input", "is missing: send an image or a tensor")),
-        };
-        // The permit bounds memory, not time: a request whose caller goes away while it waits leaves the line.
+        if let Some(Input::Image(file)) = &input
+            && file.len() as u64 > limits.max_bytes
+        {
+            let error = PictureError::TooManyBytes { found: file.len() as u64, limit: limits.max_bytes };
+            return Err(status_of(&error));
+        }
+        // The permit bounds memory, not time: a request whose caller goes away while it waits leaves the line,
+        // but a decoder that has begun holds its place to the end, whoever has gone.
         let closed = |_| status(ErrorCode::Draining, "the gateway is stopping");
-        let _permit = self.permits.acquire().await.map_err(closed)?;
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(closed)?;
+        let work = move || {
+            let _permit = permit;
+            prepared(input, &overrides, &record, &limits)
+        };
         let ended = tokio::task::spawn_blocking(work).await;
         ended.map_err(|_| status(ErrorCode::Internal, "preparing the image failed unexpectedly"))?
+    }
+}
+
+fn prepared(
+    input: Option<Input>,
+    overrides: &v1::PreprocessingOverride,
+    record: &Preprocessing,
+    limits: &PictureLimits,
+) -> Result<PreparedInput, Status> {
+    match input {
+        Some(Input::Image(file)) => from_picture(&file, record, limits),
+        Some(Input::Tensor(tensor)) => from_tensor(&tensor, overrides.layout, record),
+        None => Err(invalid_field("input", "is missing: send an image or a tensor")),
     }
 }
 
@@ -103,13 +122,8 @@ fn from_tensor(
             return Err(invalid_field("tensor.content", hint));
         }
     };
-    let tensor = prepared.map_err(|error: PrepareError| in_tensor(&error))?;
+    let tensor = prepared.map_err(|error: PrepareError| status_of(&error))?;
     Ok(PreparedInput { tensor, decode: Duration::ZERO, preprocess: started.elapsed() })
-}
-
-fn in_tensor(error: &PrepareError) -> Status {
-    debug_assert_ne!(error.code(), ErrorCode::Internal);
-    status_of(error)
 }
 
 fn batch_of_one(shape: &[i32]) -> Result<Vec<u64>, Status> {
@@ -144,6 +158,7 @@ mod tests {
         wire::complete(&v1::Preprocessing::default(), input).unwrap()
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the field it fills is optional")]
     fn tensor(shape: &[i32], content: v1::image_tensor::Content, data: Vec<u8>) -> Option<Input> {
         Some(Input::Tensor(v1::ImageTensor {
             shape: shape.to_vec(),

@@ -9,6 +9,7 @@ mod directory;
 mod forward;
 mod guard;
 mod input;
+mod upstream;
 
 use gifthorse_api::inference::grpc_inference_service_server;
 use gifthorse_api::v1::{
@@ -18,9 +19,7 @@ use gifthorse_api::v1::{
 use gifthorse_dataset::picture::PictureLimits;
 use gifthorse_service::client::Peer;
 use gifthorse_service::main_support::AnyError;
-use gifthorse_service::rpcs::Needs;
-use gifthorse_service::{Context, Identity, Rpcs};
-use tonic::service::Routes;
+use gifthorse_service::{Context, Identity, OnError, Rpcs};
 
 pub use configuration::GatewayConfiguration;
 
@@ -68,11 +67,12 @@ pub async fn build(context: Context<GatewayConfiguration>) -> Result<Rpcs, AnyEr
         (alarms_server::SERVICE_NAME, &detector),
         (pruning_jobs_server::SERVICE_NAME, &trainer),
     ];
-    let router = forwarded.iter().fold(axum::Router::new(), |router, (service, peer)| {
-        router.route_service(&format!("/{service}/{{*rpc}}"), Forward::new(peer.service(), peer.channel()))
+    let rpcs = forwarded.into_iter().fold(Rpcs::new().serve(guard), |rpcs, (service, peer)| {
+        rpcs.serve_whole(service, Forward::new(peer.clone()))
     });
-    // Clients may ask the health of any service by name: the gateway is ready for all of them or for none.
-    let names = forwarded.iter().map(|(service, _)| *service).chain([guard_server::SERVICE_NAME]);
-    let healthy: Vec<_> = names.map(|service| (service, Needs::Everything)).collect();
-    Ok(Rpcs::from_routes(Routes::from(router).add_service(guard), &healthy))
+    let (watched, reachable) = (serving.clone(), context.readiness.latch("serving"));
+    context
+        .tasks
+        .spawn("watch serving", OnError::Shutdown, move |stop| upstream::watch(watched, reachable, stop));
+    Ok(rpcs)
 }

@@ -3,15 +3,11 @@
 //! In this release the contract stands and every rpc of it answers UNIMPLEMENTED, naming itself; the
 //! configuration already takes the store that jobs will use.
 
-use axum::Router;
 use gifthorse_api::v1::{pruning_jobs_server, worker_server};
 use gifthorse_service::configuration::Problem;
 use gifthorse_service::main_support::AnyError;
-use gifthorse_service::not_built::NotBuilt;
-use gifthorse_service::rpcs::Needs;
 use gifthorse_service::{Configuration, Context, Identity, Rpcs, ServiceConfiguration, Validate};
 use serde::{Deserialize, Serialize};
-use tonic::service::Routes;
 
 /// What this program is.
 pub const IDENTITY: Identity = Identity {
@@ -22,7 +18,7 @@ pub const IDENTITY: Identity = Identity {
 };
 
 /// Everything that can be set.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainerConfiguration {
     /// What every service has.
@@ -31,11 +27,20 @@ pub struct TrainerConfiguration {
     pub store: StoreConfiguration,
 }
 
+/// Where the trainer service listens unless told otherwise.
+pub(crate) const PORT: u16 = 4703;
+
+impl Default for TrainerConfiguration {
+    fn default() -> Self {
+        Self { service: ServiceConfiguration::on_port(PORT), store: StoreConfiguration::default() }
+    }
+}
+
 /// `[store]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfiguration {
-    /// A folder, or the URL of an object store.
+    /// A folder, as a path or a `file://` URL; replicas share it.
     pub url: String,
 }
 
@@ -60,10 +65,5 @@ impl Configuration for TrainerConfiguration {
 /// Builds the rpcs of the trainer service.
 #[expect(clippy::unused_async, reason = "the builder of every service is awaited")]
 pub async fn build(_: Context<TrainerConfiguration>) -> Result<Rpcs, AnyError> {
-    let services = [pruning_jobs_server::SERVICE_NAME, worker_server::SERVICE_NAME];
-    let router = services.iter().map(|service| NotBuilt::new(service)).fold(Router::new(), |router, rpcs| {
-        let path = rpcs.path();
-        router.route_service(&path, rpcs)
-    });
-    Ok(Rpcs::from_routes(Routes::from(router), &services.map(|service| (service, Needs::Everything))))
+    Ok(Rpcs::new().not_built(&[pruning_jobs_server::SERVICE_NAME, worker_server::SERVICE_NAME]))
 }

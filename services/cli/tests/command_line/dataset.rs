@@ -40,6 +40,9 @@ async fn a_file_is_sent_as_it_is() {
         channel_order: v1::channel_order::Kind::Bgr.into(),
         request_id: "r-1".to_owned(),
         value_range: 1.0,
+        // SHA-256 of the file's content.
+        expected_sha256: "40efc1b8bb62930dbd3c5d249eddccbd3604bc319f58b6656dcb2a65f4755ba5".to_owned(),
+        ..Default::default()
     };
     assert_eq!(gateway.seen(), [Seen::Upload { specification: expected, content: b"hdf5 bytes".to_vec() }]);
 }

@@ -68,7 +68,14 @@ impl Uploader {
         let canonical = folder.path().join(foreign::CANONICAL);
         let files = [IMAGES, LABELS].into_iter().chain(read.summary.has_groups.then_some(GROUPS));
         for file in files {
-            writer.put_path(file.parse()?, &canonical.join(file)).await?;
+            let put = async { writer.put_path(file.parse()?, &canonical.join(file)).await };
+            if let Err(error) = put.await {
+                // What cannot be removed now is removed by a later sweep.
+                if let Err(left) = writer.abandon().await {
+                    tracing::warn!(error = %left, "an abandoned upload leaves files behind");
+                }
+                return Err(error);
+            }
         }
         let contents = contents(read, announced.file_name);
         writer.commit(contents).await.map(gifthorse_store::Committed::into_record)
