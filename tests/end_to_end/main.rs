@@ -1,0 +1,18 @@
+//! The real programs, from the front door: each file is one thing a user does.
+//!
+//! The modules are marked as tests so that what serves the tests may be as short as they are.
+
+#[cfg(test)]
+mod command_line;
+#[cfg(test)]
+mod datasets;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod models;
+#[cfg(test)]
+mod overrides;
+#[cfg(test)]
+mod protocol;
+#[cfg(test)]
+mod support;
