@@ -1,0 +1,129 @@
+"""Starts all services with `gifthorse up` and runs every conformance script against them.
+
+    house.py PROGRAMS [--torch PYTHON] [--keras PYTHON]
+
+PROGRAMS is the folder of the built programs. With PYTHON, the interpreter of an environment made by
+torch_environment.sh, the networks of torch_models.py are imported and compared too; with one that has Keras, the
+real networks of GIFTHORSE_TEST_DATA go out as Keras files and answer the same there.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+READY_TIMEOUT_S = 120
+SCRIPT_TIMEOUT_S = 300
+INFERENCE = "inference.GRPCInferenceService"
+# The rpc services that each program must report healthy and describe.
+SERVICES = {
+    "gateway": ["Guard", "Models", "Datasets", "Detection", "Policies", "Alarms", "PruningJobs"],
+    "serving": ["Models"],
+    "detector": ["Datasets", "Detection", "Policies", "Alarms"],
+    "trainer": ["PruningJobs", "Worker"],
+}
+SPEAKS_INFERENCE = ("gateway", "serving")
+
+
+class House:
+    """The running services."""
+
+    def __init__(self, programs, addresses):
+        self._gifthorse = programs / "gifthorse"
+        self.addresses = addresses
+
+    def import_model(self, name, file):
+        """Imports a model through the gateway."""
+        command = [self._gifthorse, "--gateway", self.addresses["gateway"], "model", "import", name, file]
+        subprocess.run(command, check=True, timeout=SCRIPT_TIMEOUT_S)
+
+
+@contextlib.contextmanager
+def house(programs, work):
+    """Runs the services over an empty data folder."""
+    command = [programs / "gifthorse", "up", "--json", "--data", work / "data", "--gateway", "127.0.0.1:0"]
+    log = work / "up.log"
+    with open(log, "wb") as errors:
+        up = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
+    try:
+        line = up.stdout.readline()
+        if not line:
+            raise SystemExit(f"gifthorse up did not start:\n{log.read_text(errors='replace')[-3000:]}")
+        services = json.loads(line)["services"]
+        yield House(programs, {name: service["grpc"] for name, service in services.items()})
+    finally:
+        up.terminate()
+        try:
+            up.wait(READY_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            up.kill()
+            up.wait()
+
+
+class Scripts:
+    """Runs scripts and remembers which failed."""
+
+    def __init__(self):
+        self.failed = []
+
+    def run(self, script, *arguments, python=sys.executable):
+        """One script; what it prints is passed on."""
+        print(f"--- {script} {' '.join(map(str, arguments))}", flush=True)
+        command = [python, HERE / script, *map(str, arguments)]
+        try:
+            code = subprocess.run(command, timeout=SCRIPT_TIMEOUT_S).returncode
+        except subprocess.TimeoutExpired:
+            code = "no end"
+        if code != 0:
+            self.failed.append(f"{script} {' '.join(map(str, arguments))}: {code}")
+        return code == 0
+
+
+def foreign_networks(scripts, running, python, work):
+    """Networks exported by PyTorch: imported, and served with the answers of onnxruntime."""
+    folder = work / "torch"
+    if not scripts.run("torch_models.py", folder, python=python):
+        return
+    for model in json.loads((folder / "models.json").read_text()):
+        running.import_model(model["name"], folder / model["file"])
+        for name in SPEAKS_INFERENCE:
+            address = running.addresses[name]
+            scripts.run("samples_agree.py", address, model["name"], folder / model["samples"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("programs", type=Path, help="folder of the programs")
+    parser.add_argument("--torch", metavar="PYTHON", help="interpreter that has torch")
+    parser.add_argument("--keras", metavar="PYTHON", help="interpreter that has keras")
+    arguments = parser.parse_args()
+    scripts = Scripts()
+    with tempfile.TemporaryDirectory(prefix="gifthorse-conformance-") as folder:
+        work = Path(folder)
+        with house(arguments.programs, work) as running:
+            if scripts.run("../bench/deepid.py", work / "deepid.onnx"):
+                running.import_model("deepid", work / "deepid.onnx")
+            for name in SPEAKS_INFERENCE:
+                scripts.run("triton_client.py", running.addresses[name], "deepid")
+            for name, services in SERVICES.items():
+                inference = [INFERENCE] if name in SPEAKS_INFERENCE else []
+                names = [f"gifthorse.v1.{service}" for service in services] + inference
+                scripts.run("health_and_reflection.py", running.addresses[name], *names)
+            if arguments.keras:
+                data = os.environ.get("GIFTHORSE_TEST_DATA", "../shared/data")
+                program, gateway = arguments.programs / "gifthorse", running.addresses["gateway"]
+                scripts.run("keras_round_trip.py", program, gateway, data, python=arguments.keras)
+            if arguments.torch:
+                foreign_networks(scripts, running, arguments.torch, work)
+    for failure in scripts.failed:
+        print(f"FAILED: {failure}")
+    sys.exit(1 if scripts.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
