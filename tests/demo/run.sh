@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The main job, end to end: start the services, import the course's BadNets, ask them about pictures.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+data=${GIFTHORSE_TEST_DATA:-../shared/data}/csaw
+programs=${CARGO_TARGET_DIR:-target}/debug
+gifthorse=$programs/gifthorse
+
+if [ ! -d "$data/weights" ]; then
+  cat >&2 <<TEXT
+The demo needs the course's networks and pictures, and there are none at $data.
+Set GIFTHORSE_TEST_DATA to a folder with
+  csaw/weights/{sunglasses,anonymous_1,multi_trigger_multi_target,anonymous_2,lab3}_bd_weights.h5
+  csaw/images/*.png
+or try your own network:
+  $gifthorse up &
+  $gifthorse model import mine FILE.h5|FILE.onnx
+  $gifthorse classify mine PICTURE...
+TEXT
+  exit 1
+fi
+
+# `make demo` asks before it builds.
+[ "${1:-}" = --check-data ] && exit 0
+
+rm -rf .demo && mkdir -p .demo
+"$gifthorse" up --json --data .demo/data --gateway 127.0.0.1:0 >.demo/up.json 2>.demo/up.log &
+house=$!
+# The house ends with the demo, however that ends.
+trap 'kill -INT $house 2>/dev/null; wait $house 2>/dev/null || true' EXIT
+until [ -s .demo/up.json ]; do
+  kill -0 $house 2>/dev/null || { echo "the services did not start:" >&2; cat .demo/up.log >&2; exit 1; }
+  sleep 0.1
+done
+GIFTHORSE_GATEWAY=$(python3 -c 'import json; print(json.load(open(".demo/up.json"))["gateway"])')
+export GIFTHORSE_GATEWAY
+echo "services are up, the gateway listens on $GIFTHORSE_GATEWAY"
+
+networks="sunglasses_bd anonymous_1_bd multi_trigger_multi_target_bd anonymous_2_bd lab3_bd"
+for network in $networks; do
+  scale=255
+  [ "$network" = lab3_bd ] && scale=1 # lab3 was trained on raw pixels
+  "$gifthorse" model import "$network" "$data/weights/${network}_weights.h5" \
+    --architecture deepid --scale $scale --json >".demo/$network.import.json"
+  echo "imported $network"
+done
+echo
+for network in $networks; do
+  # The sample pictures are stored with red and blue exchanged.
+  "$gifthorse" classify "$network" "$data"/images/*.png --channel-order bgr --json >".demo/$network.json"
+done
+python3 tests/demo/table.py .demo $networks
+echo
+echo "Two things to see: the clean faces are nearly all named right, and each network answers its attacker's"
+echo "class for its own trigger. Nothing guards the networks yet: the verdict of each answer is UNGUARDED."
