@@ -29,7 +29,7 @@ while read -r size file; do
 done < <(git ls-files -z | xargs -0 stat -c '%s %n')
 
 # The rooms: who may know whom (docs/architecture.md).
-for room in api dataset engine network store quarantine; do
+for room in api dataset defence engine network store quarantine; do
   if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|service) ' "services/libs/$room/Cargo.toml"; then
     breach "services/libs/$room depends on a service or on the service room"
   fi

@@ -122,6 +122,8 @@ catalogue! {
     ModelNotReady => "MODEL_NOT_READY", Unavailable;
     /// A version cannot be exported in the format asked for.
     ExportImpossible => "EXPORT_IMPOSSIBLE", Precondition;
+    /// A calibration has too few images for the guarantee asked for; the facts say how many would do.
+    CalibrationTooSmall => "CALIBRATION_TOO_SMALL", Precondition;
     /// The operation would remove something that is in use.
     InUse => "IN_USE", Precondition;
     /// The etag sent is not the current one: someone else was faster. Read again, then decide again.
