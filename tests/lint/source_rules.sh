@@ -29,9 +29,15 @@ while read -r size file; do
 done < <(git ls-files -z | xargs -0 stat -c '%s %n')
 
 # The rooms: who may know whom (docs/architecture.md).
-for room in api dataset defence engine network store quarantine; do
+for room in api dataset defence engine network report store quarantine; do
   if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|service) ' "services/libs/$room/Cargo.toml"; then
     breach "services/libs/$room depends on a service or on the service room"
+  fi
+done
+# Networks are data and defences are mathematics: neither knows a runtime, nor each other.
+for room in network defence; do
+  if grep -qE '^(ort|gifthorse-(engine|network|defence|store|dataset)) ' "services/libs/$room/Cargo.toml"; then
+    breach "services/libs/$room depends on a runtime or on another room than api"
   fi
 done
 for service in gateway serving detector trainer worker; do

@@ -124,6 +124,12 @@ catalogue! {
     ExportImpossible => "EXPORT_IMPOSSIBLE", Precondition;
     /// A calibration has too few images for the guarantee asked for; the facts say how many would do.
     CalibrationTooSmall => "CALIBRATION_TOO_SMALL", Precondition;
+    /// A calibration was made for another version, preprocessing or input than the one asked for.
+    CalibrationMismatch => "CALIBRATION_MISMATCH", Precondition;
+    /// A foreign server answers the probes of a linked network otherwise than when it was linked.
+    LinkedModelChanged => "LINKED_MODEL_CHANGED", Precondition;
+    /// The policy asks that trojaned inputs are refused, and this is one.
+    InputTrojaned => "INPUT_TROJANED", Precondition;
     /// The operation would remove something that is in use.
     InUse => "IN_USE", Precondition;
     /// The etag sent is not the current one: someone else was faster. Read again, then decide again.
@@ -154,6 +160,8 @@ catalogue! {
     NotBuilt => "NOT_BUILT", Unbuilt;
     /// The inference engine failed.
     EngineFailed => "ENGINE_FAILED", Internal;
+    /// A detector that the policy needs did not answer; there is no label.
+    DetectorUnavailable => "DETECTOR_UNAVAILABLE", Unavailable;
     /// A fault of ours; the message says where.
     Internal => "INTERNAL", Internal;
 }

@@ -28,9 +28,9 @@ mod tests {
     fn every_service_of_the_house_is_described() {
         for (service, rpcs) in [
             ("gifthorse.v1.Guard", 2),
-            ("gifthorse.v1.Models", 10),
+            ("gifthorse.v1.Models", 11),
             ("gifthorse.v1.Datasets", 4),
-            ("gifthorse.v1.Detection", 7),
+            ("gifthorse.v1.Detection", 8),
             ("gifthorse.v1.Policies", 4),
             ("gifthorse.v1.Alarms", 5),
             ("gifthorse.v1.PruningJobs", 7),

@@ -20,6 +20,8 @@ pub mod splits;
 pub mod view;
 #[cfg(feature = "wire")]
 pub mod wire;
+#[cfg(feature = "wire")]
+pub mod wire_tensor;
 
 pub use canonical::{Dtype, ImageSize, Summary};
 pub use error::DatasetError;

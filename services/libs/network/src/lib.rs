@@ -10,6 +10,7 @@ pub mod error;
 #[cfg(feature = "keras")]
 pub mod keras;
 pub mod onnx;
+pub mod surgery;
 
 pub use description::{Imported, Layout, NetworkDescription};
 pub use error::NetworkError;

@@ -12,7 +12,7 @@ use crate::error::{Result, StoreError};
 use crate::file_name::FileName;
 use crate::folder::FolderWriter;
 use crate::model_folder::{CLAIM, MARK, ModelFolder};
-use crate::model_record::{MODEL_FILE, ModelRecord, ModelSpecification};
+use crate::model_record::{ModelRecord, ModelSpecification};
 use crate::objects::Creation;
 use crate::request_id::Request;
 use crate::request_mark::{self, RequestMark};
@@ -73,7 +73,8 @@ impl ModelImport {
         self.writer.put_path(name, from).await
     }
 
-    /// Makes the version visible, whole and for good. `model.onnx` must be among its files.
+    /// Makes the version visible, whole and for good. `model.onnx` must be among its files, or
+    /// `link.json` when a foreign server holds the network.
     ///
     /// When an equal request was committed in the meantime, that version is answered and this one discarded;
     /// a request with the same id and other content is [`StoreError::RequestIdReused`].
@@ -111,9 +112,10 @@ impl ModelImport {
 
     fn record(&self, specification: ModelSpecification, now: Timestamp) -> Result<ModelRecord> {
         let files = self.writer.files().clone();
-        let model_file = files.iter().find(|(name, _)| name.as_str() == MODEL_FILE);
-        let missing = || StoreError::RecordRefused { reason: format!("{MODEL_FILE} was not written") };
-        let digest = model_file.ok_or_else(missing)?.1.sha256;
+        let identity = specification.identity_file();
+        let file = files.iter().find(|(name, _)| name.as_str() == identity);
+        let missing = || StoreError::RecordRefused { reason: format!("{identity} was not written") };
+        let digest = file.ok_or_else(missing)?.1.sha256;
         Ok(ModelRecord {
             model: self.folder.model.clone(),
             version: self.version,

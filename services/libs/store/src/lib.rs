@@ -29,6 +29,7 @@ mod objects;
 mod page;
 mod promote;
 mod promotion;
+mod record_log;
 mod record_size;
 mod remove;
 mod request_id;
@@ -49,13 +50,14 @@ pub use error::{Result, StoreError};
 pub use file_name::{FileName, OriginalName};
 pub use import::{ImportStart, ModelImport};
 pub use model_record::{
-    LayerRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification, ParentVersion, Provenance,
-    SuspectClass, TensorNames,
+    LINK_FILE, LayerRecord, LinkRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification,
+    ParentVersion, Provenance, SuspectClass, TensorNames,
 };
 pub use models::{Model, Models};
 pub use page::{Page, PageRequest};
 pub use promote::{PromotionRequest, SuspectRule};
 pub use promotion::{Etag, Promotion, PromotionCondition};
+pub use record_log::{Entry, LogEntry, RecordLogs};
 pub use request_id::{Request, RequestId};
 pub use store::Store;
 pub use stored_file::{StoredFile, StoredFiles, content_digest};

@@ -1,6 +1,6 @@
 //! Where the parts of a model lie, and what a listing of its folder tells.
 //!
-//! Layout of `models/NAME/`: `VERSION/{claim.json, model.onnx, source.*, model.json}`,
+//! Layout of `models/NAME/`: `VERSION/{claim.json, model.onnx or link.json, source.*, model.json}`,
 //! `promotions/NNNNNNNNNNNN.json`, `requests/DIGEST.json`.
 
 use std::collections::BTreeMap;

@@ -15,6 +15,10 @@ use crate::stored_file::StoredFiles;
 /// The file that a version is served from.
 pub const MODEL_FILE: &str = "model.onnx";
 
+/// What a version has instead of [`MODEL_FILE`] when a foreign server holds its network: how it is asked, and
+/// what it answered to fixed probes when it was linked.
+pub const LINK_FILE: &str = "link.json";
+
 /// One committed, immutable version of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,7 +31,7 @@ pub struct ModelRecord {
     pub create_time: Timestamp,
     /// The request that made it, where the caller named it.
     pub request_id: Option<RequestId>,
-    /// SHA-256 of `model.onnx`: calibrations are bound to it.
+    /// SHA-256 of `model.onnx`, or of `link.json`: calibrations are bound to it.
     pub digest: Sha256Digest,
     /// Its files, without the store's own records.
     pub files: StoredFiles,
@@ -53,11 +57,32 @@ pub struct ModelSpecification {
     pub provenance: Provenance,
     /// Classes whose output weights stand out; none when it was not audited, empty when nothing stood out.
     pub suspect_classes: Option<Vec<SuspectClass>>,
-    /// The network room's own description, as that room wrote it.
+    /// The network room's own description, as that room wrote it; null for a linked network.
     pub network: serde_json::Value,
+    /// Where the network is, when a foreign server holds it. Versions of earlier releases have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linked: Option<LinkRecord>,
 }
 
-/// Names of the tensors of `model.onnx` that the services bind.
+/// Where a network is that an Open Inference Protocol server holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkRecord {
+    /// `host:port`.
+    pub endpoint: String,
+    /// The model's name there.
+    pub model_name: String,
+    /// The model's version there; empty for the server's choice.
+    pub model_version: String,
+    /// Name of the image input there.
+    pub input: String,
+    /// Name of the output there.
+    pub output: String,
+    /// Whether the output is logits.
+    pub logits: bool,
+}
+
+/// Names of the tensors of the network that the services bind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TensorNames {
@@ -65,7 +90,7 @@ pub struct TensorNames {
     pub input: String,
     /// The probabilities, FP32 `[N, M]`.
     pub output: String,
-    /// What goes into the final softmax, FP32 `[N, M]`.
+    /// What goes into the final softmax, FP32 `[N, M]`; empty for a linked network, which does not show it.
     pub logits: String,
 }
 
@@ -95,6 +120,8 @@ pub enum ModelSource {
     KerasWeights,
     /// ONNX.
     Onnx,
+    /// A foreign server, which holds the network.
+    Linked,
     /// A pruning job.
     PruningJob,
 }
@@ -142,11 +169,28 @@ pub struct SuspectClass {
 }
 
 impl ModelSpecification {
+    /// The file whose digest is the version's: the network, or the link to it.
+    pub(crate) const fn identity_file(&self) -> &'static str {
+        if self.linked.is_some() { LINK_FILE } else { MODEL_FILE }
+    }
+
     fn check(&self) -> Result<(), String> {
         let TensorNames { input, output, logits } = &self.tensors;
         for (role, name) in [("input", input), ("output", output), ("logits", logits)] {
-            if name.is_empty() {
+            if name.is_empty() && !(role == "logits" && self.linked.is_some()) {
                 return Err(format!("the {role} tensor has no name"));
+            }
+        }
+        if self.linked.is_some() != (self.provenance.source == ModelSource::Linked) {
+            return Err(
+                "its provenance and its link disagree on whether a foreign server holds it".to_owned()
+            );
+        }
+        if let Some(LinkRecord { endpoint, model_name, input, output, .. }) = &self.linked {
+            let parts =
+                [("endpoint", endpoint), ("model name", model_name), ("input", input), ("output", output)];
+            if let Some((part, _)) = parts.into_iter().find(|(_, text)| text.is_empty()) {
+                return Err(format!("the {part} of its link is empty"));
             }
         }
         for suspect in self.suspect_classes.iter().flatten() {
@@ -169,10 +213,16 @@ impl Record for ModelRecord {
     const FORMAT: u32 = 1;
 
     fn check(&self) -> Result<(), String> {
-        match self.files.iter().find(|(name, _)| name.as_str() == MODEL_FILE) {
-            None => return Err(format!("it has no {MODEL_FILE}")),
+        let identity = self.specification.identity_file();
+        let other = if identity == LINK_FILE { MODEL_FILE } else { LINK_FILE };
+        let file = |wanted: &str| self.files.iter().find(|(name, _)| name.as_str() == wanted);
+        match file(identity) {
+            None => return Err(format!("it has no {identity}")),
             Some((_, file)) if file.sha256 != self.digest => {
-                return Err(format!("its digest is not that of {MODEL_FILE}"));
+                return Err(format!("its digest is not that of {identity}"));
+            }
+            Some(_) if file(other).is_some() => {
+                return Err(format!("it has both {identity} and {other}: a network is here or elsewhere"));
             }
             Some(_) => {}
         }
@@ -260,7 +310,7 @@ mod tests {
     }
 
     prop_compose! {
-        fn provenance()(
+        fn provenance(source: ModelSource)(
             file_name in any::<String>(),
             producer in any::<String>(),
             architecture in option::of(any::<String>()),
@@ -269,7 +319,7 @@ mod tests {
             pruning_job in option::of("[a-z0-9][a-z0-9_-]{0,62}"),
         ) -> Provenance {
             Provenance {
-                source: ModelSource::PruningJob,
+                source,
                 file_name: file_name.into(),
                 producer,
                 architecture,
@@ -284,14 +334,27 @@ mod tests {
     }
 
     prop_compose! {
-        fn specification()(
+        fn link()(
+            endpoint in ".{1,20}",
+            model_name in ".{1,20}",
+            model_version in ".{0,5}",
+            tensor in ".{1,20}",
+            logits in any::<bool>(),
+        ) -> LinkRecord {
+            LinkRecord { endpoint, model_name, model_version, input: tensor.clone(), output: tensor, logits }
+        }
+    }
+
+    prop_compose! {
+        fn specification(linked: bool)(
             preprocessing in preprocessing(),
             names in btree_set("\\P{Cc}{1,20}", 1..5).prop_map(Vec::from_iter),
             named in any::<bool>(),
             tensor in ".{1,20}",
             layers in vec(layer(), 0..3),
             parameter_count in any::<u64>(),
-            provenance in provenance(),
+            provenance in provenance(if linked { ModelSource::Linked } else { ModelSource::PruningJob }),
+            link in link(),
             scores in option::of(vec((finite(), finite()), 0..3)),
             network in json(),
         ) -> ModelSpecification {
@@ -303,19 +366,24 @@ mod tests {
             ModelSpecification {
                 preprocessing,
                 classes: Classes::new(count, if named { names } else { Vec::new() }).unwrap(),
-                tensors: TensorNames { input: tensor.clone(), output: tensor.clone(), logits: tensor },
+                tensors: TensorNames {
+                    input: tensor.clone(),
+                    output: tensor.clone(),
+                    logits: if linked { String::new() } else { tensor },
+                },
                 layers,
                 parameter_count,
                 provenance,
                 suspect_classes: scores.map(suspects),
                 network,
+                linked: linked.then_some(link),
             }
         }
     }
 
     prop_compose! {
-        fn record()(
-            specification in specification(),
+        fn record_of(linked: bool)(
+            specification in specification(linked),
             version in 1..u64::MAX,
             seconds in 0..4_000_000_000_i64,
             nanoseconds in 0..1_000_000_000_i32,
@@ -324,7 +392,8 @@ mod tests {
             size in any::<u64>(),
         ) -> ModelRecord {
             let file = StoredFile { size, sha256: Sha256Digest::of(&size.to_le_bytes()) };
-            let names: [FileName; 2] = [other.parse().unwrap(), MODEL_FILE.parse().unwrap()];
+            let identity = specification.identity_file();
+            let names: [FileName; 2] = [other.parse().unwrap(), identity.parse().unwrap()];
             ModelRecord {
                 model: "lab3".parse().unwrap(),
                 version: Version::new(version).unwrap(),
@@ -335,6 +404,10 @@ mod tests {
                 specification,
             }
         }
+    }
+
+    fn record() -> impl Strategy<Value = ModelRecord> {
+        any::<bool>().prop_flat_map(record_of)
     }
 
     proptest! {
@@ -361,6 +434,32 @@ mod tests {
             let place = place.index(bytes.len());
             bytes[place] ^= 1 << bit;
             prop_assert!(document::unseal::<ModelRecord>(&path, &bytes).is_err());
+        }
+
+        #[test]
+        fn a_network_is_either_here_or_elsewhere(record in record(), more in record()) {
+            prop_assert_eq!(record.check(), Ok(()));
+            let mut both = record.clone();
+            for file in [MODEL_FILE, LINK_FILE] {
+                both.files.insert(file.parse().unwrap(), record.files.values().next().copied().unwrap());
+            }
+            prop_assert!(both.check().is_err(), "both files");
+            let mut neither = record.clone();
+            neither.files.clear();
+            prop_assert!(neither.check().is_err(), "no file");
+            let mut contrary = record.clone();
+            contrary.specification.linked = match &record.specification.linked {
+                Some(_) => None,
+                None => more.specification.linked.clone().or_else(|| Some(LinkRecord {
+                    endpoint: "a:1".to_owned(),
+                    model_name: "m".to_owned(),
+                    model_version: String::new(),
+                    input: "i".to_owned(),
+                    output: "o".to_owned(),
+                    logits: false,
+                })),
+            };
+            prop_assert!(contrary.check().is_err(), "link and provenance");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::folder::ABANDONED_AFTER;
 use crate::model_folder;
 use crate::models::Models;
 use crate::objects::Objects;
+use crate::record_log::{Entry, RecordLogs};
 use crate::sweep::SweepReport;
 
 /// All artefacts of one house. Cheap to clone; any number of processes may have the same store open.
@@ -53,6 +54,11 @@ impl Store {
     /// Another collection of immutable artefacts.
     pub fn artefacts<C: Contents>(&self) -> Artefacts<C> {
         Artefacts::new(self.objects.clone())
+    }
+
+    /// A collection of logs of which the last entry counts.
+    pub fn logs<T: Entry>(&self) -> RecordLogs<T> {
+        RecordLogs::new(self.objects.clone())
     }
 
     /// Clears up what crashed processes left in the models and data sets, once it is an hour old.

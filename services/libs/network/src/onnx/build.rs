@@ -151,7 +151,7 @@ pub fn tensor_f32<D: Dimension>(name: &str, values: ArrayView<'_, f32, D>) -> Te
 }
 
 /// Name, FP32 and shape.
-pub(super) fn value_info(name: &str, shape: &[Extent]) -> ValueInfoProto {
+pub(crate) fn value_info(name: &str, shape: &[Extent]) -> ValueInfoProto {
     let dim = shape.iter().map(|extent| tensor_shape_proto::Dimension {
         value: Some(match extent {
             Extent::Fixed(size) => Size::DimValue(*size as i64),

@@ -3,7 +3,7 @@
 pub mod attribute;
 pub mod build;
 mod census;
-mod check;
+pub(crate) mod check;
 mod classifier;
 mod decode;
 mod fields;
@@ -12,7 +12,7 @@ pub mod initializers;
 mod limits;
 pub mod messages;
 mod options;
-mod shapes;
+pub(crate) mod shapes;
 mod types;
 
 pub use build::{Extent, GraphBuilder};

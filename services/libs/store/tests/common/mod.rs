@@ -60,6 +60,7 @@ pub(crate) fn specification(producer: &str) -> ModelSpecification {
         },
         suspect_classes: None,
         network: json!({ "opset": 17, "scale": 0.1 }),
+        linked: None,
     }
 }
 

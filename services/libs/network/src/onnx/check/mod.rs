@@ -10,8 +10,9 @@ use super::messages::{GraphProto, ModelProto, NodeProto};
 use crate::NetworkError;
 
 pub(super) use data::{MOST_AXES, element_count};
+pub(super) use versions::is_standard;
+pub(crate) use versions::opset;
 pub use versions::{IR_VERSIONS, OPSETS};
-pub(super) use versions::{is_standard, opset};
 
 /// Checks everything that holds for any network, classifier or not, and answers the graph.
 ///
@@ -40,6 +41,6 @@ pub fn check(model: &ModelProto) -> Result<&GraphProto, NetworkError> {
 }
 
 /// A node as messages call it: by its name, or by its first output where it has none.
-pub(super) fn node_name(node: &NodeProto) -> &str {
+pub(crate) fn node_name(node: &NodeProto) -> &str {
     if node.name.is_empty() { node.output.first().map_or("", String::as_str) } else { &node.name }
 }

@@ -16,7 +16,7 @@ pub(in crate::onnx) fn is_standard(domain: &str) -> bool {
 }
 
 /// Version of the standard operators; none when the model imports none, or two that disagree.
-pub(in crate::onnx) fn opset(model: &ModelProto) -> Option<i64> {
+pub(crate) fn opset(model: &ModelProto) -> Option<i64> {
     let mut standard = model.opset_import.iter().filter(|import| is_standard(&import.domain));
     let version = standard.next()?.version;
     standard.all(|import| import.version == version).then_some(version)

@@ -17,7 +17,7 @@ use super::messages::{GraphProto, NodeProto, TensorProto};
 
 /// Size of one axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Size {
+pub(crate) enum Size {
     /// This many.
     Fixed(u64),
     /// One an image.
@@ -27,11 +27,11 @@ pub(super) enum Size {
 }
 
 /// Sizes of all axes of a tensor.
-pub(super) type Shape = Vec<Size>;
+pub(crate) type Shape = Vec<Size>;
 
 /// Whether the network takes any number of images at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum BatchAxis {
+pub(crate) enum BatchAxis {
     /// Proven to be free.
     Free,
     /// Not followed through this node, by name.
@@ -42,7 +42,7 @@ pub(super) enum BatchAxis {
 
 /// What is known about the tensors of a graph.
 #[derive(Debug)]
-pub(super) struct Shapes<'a> {
+pub(crate) struct Shapes<'a> {
     sizes: HashMap<&'a str, Shape>,
     values: HashMap<&'a str, Vec<values::Value>>,
     constants: HashMap<&'a str, &'a TensorProto>,
@@ -52,7 +52,7 @@ pub(super) struct Shapes<'a> {
 
 impl<'a> Shapes<'a> {
     /// Follows a tensor of `shape`, the image input, through the graph.
-    pub(super) fn infer(graph: &'a GraphProto, input: &'a str, shape: Shape, opset: i64) -> Self {
+    pub(crate) fn infer(graph: &'a GraphProto, input: &'a str, shape: Shape, opset: i64) -> Self {
         let mut shapes = Self {
             sizes: HashMap::new(),
             values: HashMap::new(),
@@ -71,22 +71,22 @@ impl<'a> Shapes<'a> {
     }
 
     /// Shape of the tensor, where its rank is known.
-    pub(super) fn of(&self, tensor: &str) -> Option<&[Size]> {
+    pub(crate) fn of(&self, tensor: &str) -> Option<&[Size]> {
         self.sizes.get(tensor).map(Vec::as_slice)
     }
 
     /// Whether the tensor is computed from the image.
-    pub(super) fn is_from_image(&self, tensor: &str) -> bool {
+    pub(crate) fn is_from_image(&self, tensor: &str) -> bool {
         self.from_image.contains(tensor)
     }
 
     /// The constant of this name, an initializer or the value of a Constant node.
-    pub(super) fn constant_named(&self, tensor: &str) -> Option<&'a TensorProto> {
+    pub(crate) fn constant_named(&self, tensor: &str) -> Option<&'a TensorProto> {
         self.constants.get(tensor).copied()
     }
 
     /// Whether any number of images can go through.
-    pub(super) fn batch(&self) -> &BatchAxis {
+    pub(crate) fn batch(&self) -> &BatchAxis {
         &self.batch
     }
 
@@ -140,7 +140,7 @@ fn carries_batch(shape: &[Size]) -> bool {
 }
 
 /// The sizes of the axes after the batch, when all of them are known.
-pub(super) fn without_batch(shape: &[Size]) -> Option<Vec<u64>> {
+pub(crate) fn without_batch(shape: &[Size]) -> Option<Vec<u64>> {
     shape.get(1..)?.iter().map(|size| if let Size::Fixed(size) = size { Some(*size) } else { None }).collect()
 }
 

@@ -1,0 +1,26 @@
+//! Graph surgery: the parts of a network that the defences run, as ONNX files of their own.
+//!
+//! Works on `model.onnx` of an imported version and its [`NetworkDescription`](crate::NetworkDescription).
+//! Nothing here runs a network. Every file that comes back is self-contained, holds only the weights it
+//! needs, and keeps the batch axis as free as it was.
+
+mod anatomy;
+mod cut;
+mod error;
+mod extract;
+mod first_convolution;
+#[cfg(test)]
+mod fixture;
+mod guarded;
+mod orientation;
+mod output_layer;
+mod split;
+#[cfg(test)]
+mod tests;
+
+pub use cut::{Cut, cut_at, default_cut};
+pub use error::SurgeryError;
+pub use first_convolution::{FirstConvolution, first_convolution};
+pub use guarded::{Guard, GuardBlend, guarded};
+pub use output_layer::{OutputLayer, output_layer};
+pub use split::{Split, expose_logits, split};
