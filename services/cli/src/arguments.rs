@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::address::{DEFAULT, GatewayAddress};
-use crate::commands::{classify, dataset, model, up};
+use crate::commands::{calibrate, calibration, classify, dataset, evaluate, model, policy, scan, up};
 use crate::up::attached;
 
 /// Serves image classifiers that somebody else trained, and tells when a hidden trigger steers their answer.
@@ -49,8 +49,26 @@ pub enum Command {
         #[command(subcommand)]
         command: model::Command,
     },
-    /// Classify pictures
+    /// Classify pictures; with a policy in force, those that carry a trigger get index M ("backdoored")
     Classify(classify::Arguments),
+    /// Measure clean images, so that triggers can be told from them, and set the model's policy
+    Calibrate(Box<calibrate::Arguments>),
+    /// Look for triggers in pictures
+    Scan(Box<scan::Arguments>),
+    /// Measure detectors and the guarded answer on clean and triggered images
+    Evaluate(Box<evaluate::Arguments>),
+    /// List, show and delete calibrations
+    Calibration {
+        /// What to do with calibrations.
+        #[command(subcommand)]
+        command: calibration::Command,
+    },
+    /// Show and set how the verdict on a model's inputs is made
+    Policy {
+        /// What to do with policies.
+        #[command(subcommand)]
+        command: policy::Command,
+    },
     /// Run a program that ends with the process that started it; used by `up`
     #[command(hide = true)]
     Attached(attached::Arguments),
@@ -104,8 +122,19 @@ mod tests {
         assert_eq!(refused("gifthorse classify a b.png --top 101"), ErrorKind::ValueValidation);
         assert_eq!(refused("gifthorse dataset add a"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("gifthorse model export a --format h5"), ErrorKind::InvalidValue);
+        assert_eq!(refused("gifthorse calibrate a --clean x --alpha 1"), ErrorKind::ValueValidation);
+        assert_eq!(refused("gifthorse calibrate a --clean x --blend mix"), ErrorKind::ValueValidation);
+        assert_eq!(refused("gifthorse calibrate a --clean x --shares 1"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(
+            refused("gifthorse calibrate a --clean x --no-policy --fail-open"),
+            ErrorKind::ArgumentConflict
+        );
+        assert_eq!(refused("gifthorse scan a b.png --alpha 0.1"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("gifthorse evaluate a --clean x"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("gifthorse policy set a --alpha 0.1"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("gifthorse model export a --guarded --format onnx"), ErrorKind::ArgumentConflict);
         // Commands of later releases are not there yet.
-        assert_eq!(refused("gifthorse scan a b.png"), ErrorKind::InvalidSubcommand);
+        assert_eq!(refused("gifthorse prune a"), ErrorKind::InvalidSubcommand);
     }
 
     #[test]

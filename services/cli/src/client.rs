@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use gifthorse_api::status::code_of;
 use gifthorse_api::v1::datasets_client::DatasetsClient;
+use gifthorse_api::v1::detection_client::DetectionClient;
 use gifthorse_api::v1::guard_client::GuardClient;
 use gifthorse_api::v1::models_client::ModelsClient;
+use gifthorse_api::v1::policies_client::PoliciesClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -17,7 +19,7 @@ use crate::error::{CommandError, root_cause};
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A quiet connection is pinged this often, so that a gateway that vanished is noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
-/// The largest reply taken: a page of versions carries all their layers.
+/// The largest reply taken: a page of versions carries all their layers, an evaluation every score.
 const LARGEST_REPLY: usize = 64 << 20;
 
 /// A gateway that accepted a connection.
@@ -55,6 +57,16 @@ impl Gateway {
     /// The client of the stored data sets.
     pub fn datasets(&self) -> DatasetsClient<Channel> {
         DatasetsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_REPLY)
+    }
+
+    /// The client of calibration, scanning and evaluation.
+    pub fn detection(&self) -> DetectionClient<Channel> {
+        DetectionClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_REPLY)
+    }
+
+    /// The client of the policies.
+    pub fn policies(&self) -> PoliciesClient<Channel> {
+        PoliciesClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_REPLY)
     }
 
     /// What a failed call means: the service's answer, or a connection that broke.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use gifthorse_api::catalogue::{Coded, ErrorCode};
 use gifthorse_api::status::code_of;
+use gifthorse_report::ReportError;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -14,6 +15,7 @@ use crate::commands::model::class_names::ClassNamesError;
 use crate::commands::model::download::DownloadError;
 use crate::up::UpError;
 use crate::upload::FolderError;
+use crate::usage::UsageError;
 
 /// The command did what it was asked to.
 pub const DONE: u8 = 0;
@@ -45,6 +47,9 @@ pub enum CommandError {
         /// What came instead.
         detail: &'static str,
     },
+    /// Arguments do not go together, or lead nowhere.
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// A file named on the command line cannot be read.
     #[error("cannot read {}: {source}", .path.display())]
     LocalFile {
@@ -65,6 +70,17 @@ pub enum CommandError {
     /// An export did not arrive as announced or cannot be written.
     #[error(transparent)]
     Download(#[from] DownloadError),
+    /// There is no place for a report.
+    #[error("no report can be written into {}: {source}", .path.display())]
+    ReportFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A report cannot be made of what was measured.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// `up` cannot start or a service ended.
     #[error(transparent)]
     Up(#[from] UpError),
@@ -86,13 +102,19 @@ impl CommandError {
     /// The exit status that the command ends with.
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::LocalFile { .. } | Self::Folder(_) | Self::ClassNames(_) | Self::Address(_) => USAGE,
+            Self::Usage(_)
+            | Self::LocalFile { .. }
+            | Self::ReportFolder { .. }
+            | Self::Folder(_)
+            | Self::ClassNames(_)
+            | Self::Address(_) => USAGE,
             Self::Download(error) if error.is_usage() => USAGE,
             Self::Up(error) if error.is_usage() => USAGE,
             Self::Unreachable { .. }
             | Self::Refused { .. }
             | Self::Stream { .. }
             | Self::Download(_)
+            | Self::Report(_)
             | Self::Up(_)
             | Self::Json(_)
             | Self::Output(_)
@@ -135,6 +157,12 @@ impl CommandError {
                 ErrorCode::ModelNotFound => Some("`gifthorse model list` shows the models"),
                 ErrorCode::ModelVersionNotFound => Some("`gifthorse model list NAME` shows the versions"),
                 ErrorCode::DatasetNotFound => Some("`gifthorse dataset list` shows the data sets"),
+                ErrorCode::CalibrationTooSmall => Some(
+                    "the calibration is kept: `gifthorse policy set` takes it with a larger --alpha or fewer shares",
+                ),
+                ErrorCode::CalibrationMismatch => {
+                    Some("`gifthorse calibrate` makes a calibration of what is asked for")
+                }
                 ErrorCode::QueueFull | ErrorCode::Overloaded => Some("the service is busy: try again"),
                 ErrorCode::ImageSize => Some(
                     "send pictures of the model's size, or import the model with a rule: --resize FILTER:FIT",
@@ -151,10 +179,12 @@ impl Coded for CommandError {
         match self {
             Self::Unreachable { .. } => ErrorCode::ServiceUnavailable,
             Self::Refused { status } => code_of(status).unwrap_or_else(|| fallback(status.code())),
-            Self::LocalFile { .. } | Self::Address(_) => ErrorCode::InvalidField,
+            Self::LocalFile { .. } | Self::ReportFolder { .. } | Self::Address(_) => ErrorCode::InvalidField,
+            Self::Usage(error) => error.code(),
             Self::Folder(error) => error.code(),
             Self::ClassNames(error) => error.code(),
             Self::Download(error) => error.code(),
+            Self::Report(error) => error.code(),
             Self::Up(error) => error.code(),
             Self::Stream { .. } | Self::Json(_) | Self::Output(_) | Self::Runtime(_) | Self::Reader(_) => {
                 ErrorCode::Internal

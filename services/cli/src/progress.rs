@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use gifthorse_api::v1;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// What ends sooner is not worth a bar.
@@ -12,6 +13,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 const BYTES: &str = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 const BYTES_OF_UNKNOWN: &str = "{spinner} {msg} {bytes} {bytes_per_sec}";
 const ITEMS: &str = "{msg} [{wide_bar}] {pos}/{len} {per_sec} {eta}";
+const UNITS: &str = "{msg} [{wide_bar}] {pos}/{len} {eta}";
 const STAGE: &str = "{spinner} {msg} {elapsed}";
 
 /// One bar; hidden until its work has taken a second.
@@ -60,6 +62,25 @@ impl Progress {
         self.bar.set_message(what.into());
     }
 
+    /// Shows what a service says of its own progress.
+    pub fn report(&self, progress: &v1::Progress) {
+        let done = u64::try_from(progress.done).unwrap_or(0);
+        let total = u64::try_from(progress.total).unwrap_or(0);
+        let what = if progress.unit.is_empty() {
+            progress.stage.clone()
+        } else {
+            format!("{}, {}", progress.stage, progress.unit)
+        };
+        if total == 0 {
+            self.stage(what);
+        } else {
+            self.bar.set_style(style(UNITS));
+            self.bar.set_message(what);
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(done);
+    }
+
     /// Does the work, showing the bar while it lasts once it has lasted a second.
     pub async fn during<F: Future>(&self, work: F) -> F::Output {
         let mut work = std::pin::pin!(work);
@@ -86,7 +107,7 @@ mod tests {
 
     #[test]
     fn the_templates_are_well_formed() {
-        for template in [BYTES, BYTES_OF_UNKNOWN, ITEMS, STAGE] {
+        for template in [BYTES, BYTES_OF_UNKNOWN, ITEMS, UNITS, STAGE] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
     }
@@ -102,5 +123,14 @@ mod tests {
             })
             .await;
         assert_eq!((answer, progress.done()), ("done", 7));
+    }
+
+    #[test]
+    fn a_service_says_how_far_it_is() {
+        let progress = Progress::items("calibrating", 0);
+        progress.report(&v1::Progress { stage: "scores".into(), done: 3, total: 9, ..Default::default() });
+        assert_eq!(progress.done(), 3);
+        progress.report(&v1::Progress { stage: "storing".into(), ..Default::default() });
+        assert_eq!(progress.done(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! How people name models and data sets: `lab3`, `lab3@2`, or the resource names of the API.
+//! How people name models, data sets and calibrations: `lab3`, `lab3@2`, or the resource names of the API.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +13,16 @@ impl ModelReference {
     /// The resource name, with the version where one was given.
     pub fn resource(&self) -> String {
         self.0.to_string()
+    }
+
+    /// `models/NAME`, whatever version was named.
+    pub fn model(&self) -> String {
+        format!("models/{}", self.0.model)
+    }
+
+    /// The resource name of its policy: with the version, where one was given.
+    pub fn policy(&self) -> String {
+        format!("policies{}", self.resource().trim_start_matches("models"))
     }
 
     /// Whether a version was named.
@@ -44,6 +54,11 @@ impl WholeModel {
     /// `models/NAME`.
     pub fn resource(&self) -> String {
         format!("models/{}", self.0)
+    }
+
+    /// `policies/NAME`.
+    pub fn policy(&self) -> String {
+        format!("policies/{}", self.0)
     }
 }
 
@@ -103,6 +118,25 @@ impl FromStr for DatasetReference {
     }
 }
 
+/// A calibration: `ID` or `calibrations/ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalibrationReference(Identifier);
+
+impl CalibrationReference {
+    /// `calibrations/ID`.
+    pub fn resource(&self) -> String {
+        format!("calibrations/{}", self.0)
+    }
+}
+
+impl FromStr for CalibrationReference {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.strip_prefix("calibrations/").unwrap_or(text).parse().map(Self)
+    }
+}
+
 /// A good name in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -125,13 +159,9 @@ pub enum ReferenceError {
 
 /// The short form of a resource name: `NAME` or `NAME@VERSION`; other text is left as it is.
 pub fn short(resource: &str) -> impl fmt::Display {
-    resource.parse::<ModelName>().map_or_else(
-        |_| resource.strip_prefix("datasets/").unwrap_or(resource).to_owned(),
-        |name| match name.version {
-            Some(version) => format!("{}@{version}", name.model),
-            None => name.model.to_string(),
-        },
-    )
+    let collections = ["models/", "datasets/", "calibrations/", "policies/"];
+    let name = collections.into_iter().find_map(|collection| resource.strip_prefix(collection));
+    name.unwrap_or(resource).replacen("/versions/", "@", 1)
 }
 
 #[cfg(test)]
@@ -174,7 +204,22 @@ mod tests {
     }
 
     #[test]
+    fn calibrations_and_policies_are_named_like_models() {
+        for text in ["c-1", "calibrations/c-1"] {
+            assert_eq!(text.parse::<CalibrationReference>().unwrap().resource(), "calibrations/c-1");
+        }
+        assert!("calibrations/a/b".parse::<CalibrationReference>().is_err());
+        let policy = |text: &str| text.parse::<ModelReference>().unwrap().policy();
+        assert_eq!(
+            (policy("a"), policy("models/a/versions/2")),
+            ("policies/a".into(), "policies/a/versions/2".into())
+        );
+    }
+
+    #[test]
     fn names_are_shortened_for_people() {
+        assert_eq!(short("policies/lab3/versions/7").to_string(), "lab3@7");
+        assert_eq!(short("calibrations/c-1").to_string(), "c-1");
         assert_eq!(short("models/lab3/versions/7").to_string(), "lab3@7");
         assert_eq!(short("models/lab3").to_string(), "lab3");
         assert_eq!(short("datasets/faces").to_string(), "faces");

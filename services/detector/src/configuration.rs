@@ -1,6 +1,11 @@
 //! The detector's configuration.
 
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use gifthorse_engine::Execution;
 use gifthorse_quarantine::QuarantineLimits;
+use gifthorse_service::client::ClientConfiguration;
 use gifthorse_service::configuration::Problem;
 use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate};
 use serde::{Deserialize, Serialize};
@@ -15,6 +20,12 @@ pub struct DetectorConfiguration {
     pub store: StoreConfiguration,
     /// What a foreign file may cost.
     pub upload: UploadConfiguration,
+    /// ONNX Runtime.
+    pub engine: EngineConfiguration,
+    /// How inputs are scanned.
+    pub scan: ScanConfiguration,
+    /// Where the other services are.
+    pub upstream: UpstreamConfiguration,
 }
 
 /// Where the detector service listens unless told otherwise.
@@ -26,6 +37,9 @@ impl Default for DetectorConfiguration {
             service: ServiceConfiguration::on_port(PORT),
             store: StoreConfiguration::default(),
             upload: UploadConfiguration::default(),
+            engine: EngineConfiguration::default(),
+            scan: ScanConfiguration::default(),
+            upstream: UpstreamConfiguration::default(),
         }
     }
 }
@@ -60,13 +74,76 @@ impl Default for UploadConfiguration {
     }
 }
 
+/// `[engine]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfiguration {
+    /// The ONNX Runtime library; unset: the environment's `ORT_DYLIB_PATH`, then the system's loader.
+    pub library: Option<PathBuf>,
+    /// Threads of the pool that all networks share; unset: one a processor.
+    pub threads: Option<NonZeroUsize>,
+    /// `"cpu"`, or `{ cuda = { device = 0, required = true } }`.
+    pub execution: Execution,
+}
+
+/// The most rows of one run: what they take in memory is bounded by it.
+const MOST_ROWS: usize = 4096;
+
+/// `[scan]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScanConfiguration {
+    /// Inputs that are scanned at once; their passes share batches.
+    pub concurrent: NonZeroUsize,
+    /// Inputs that may wait for their turn; more are refused with `QUEUE_FULL`.
+    pub waiting: NonZeroUsize,
+    /// Rows that share one run of a network at most.
+    pub max_rows: NonZeroUsize,
+    /// Inputs of one calibration or evaluation that are measured at once.
+    pub measuring: NonZeroUsize,
+    /// Networks, and calibrations, kept ready in memory.
+    pub kept: NonZeroUsize,
+}
+
+impl Default for ScanConfiguration {
+    fn default() -> Self {
+        const CONCURRENT: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+        const WAITING: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+        const ROWS: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+        const MEASURING: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+        const KEPT: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+        Self { concurrent: CONCURRENT, waiting: WAITING, max_rows: ROWS, measuring: MEASURING, kept: KEPT }
+    }
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpstreamConfiguration {
+    /// The serving service, through which linked networks are run.
+    pub serving: ClientConfiguration,
+}
+
+impl Default for UpstreamConfiguration {
+    /// The port that serving takes by default, on this machine.
+    fn default() -> Self {
+        let urls = vec![format!("http://127.0.0.1:{}", PORT - 1)];
+        Self { serving: ClientConfiguration { urls, ..ClientConfiguration::default() } }
+    }
+}
+
 impl Validate for DetectorConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
         if self.store.url.is_empty() {
             return Err(Problem::new("url", "is empty: give a folder").within("store"));
         }
-        Ok(())
+        if self.scan.max_rows.get() > MOST_ROWS {
+            let message = format!("{} is too many: use 1 to {MOST_ROWS}", self.scan.max_rows);
+            return Err(Problem::new("max_rows", message).within("scan"));
+        }
+        let serving = &self.upstream.serving;
+        serving.validate().map_err(|problem| problem.within("serving").within("upstream"))
     }
 }
 

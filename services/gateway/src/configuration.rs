@@ -82,11 +82,13 @@ impl Default for PictureConfiguration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelsConfiguration {
-    /// How long the answer to "which version is promoted" may be used again. A promotion takes effect at
-    /// this gateway within that time; a request always runs on one version with that version's record.
+    /// How long the answers to "which version is promoted" and "which policy is in force" may be used again. A
+    /// promotion or a policy takes effect at this gateway within that time; a request always runs on one version
+    /// with that version's record.
     #[serde(with = "humantime_serde")]
     pub promotion_age: Duration,
-    /// Records of versions kept in memory; versions are immutable, so a record never gets old.
+    /// Records of versions kept in memory, and as many policies; versions are immutable, so a record never gets
+    /// old.
     pub records: NonZeroUsize,
 }
 

@@ -1,12 +1,13 @@
 //! What the gateway knows of models: records of versions, and for a while which version is promoted.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::name::{Identifier, ModelName, Version};
-use gifthorse_api::status::status;
+use gifthorse_api::status::{code_of, status};
 use gifthorse_api::v1;
 use gifthorse_api::v1::models_client::ModelsClient;
 use gifthorse_dataset::preprocessing::Preprocessing;
@@ -17,12 +18,18 @@ use tonic::Status;
 
 use crate::configuration::ModelsConfiguration;
 
+/// How often the promoted version is looked up for one request. Each time another promotion must have come
+/// in between.
+const ATTEMPTS: usize = 4;
+
 /// One version, as far as classifying needs it. Immutable, like the version.
 #[derive(Debug)]
 pub(crate) struct KnownVersion {
     pub(crate) model: Identifier,
     pub(crate) version: Version,
     pub(crate) preprocessing: Preprocessing,
+    /// Count of classes, M; index M is "backdoored".
+    pub(crate) class_count: usize,
     pub(crate) class_names: Vec<String>,
     pub(crate) input: String,
     pub(crate) output: String,
@@ -65,8 +72,40 @@ impl Directory {
         }
     }
 
+    /// What `work` makes of the version of this name. When the promoted version was replaced and unloaded after
+    /// it had been looked up, `work` is done again with the one that is promoted now.
+    pub(crate) async fn answered_by<T, W, F>(
+        &self,
+        name: &ModelName,
+        caller: &Caller,
+        work: W,
+    ) -> Result<T, Status>
+    where
+        W: Fn(Arc<KnownVersion>) -> F,
+        F: Future<Output = Result<T, Status>>,
+    {
+        let mut attempts = 1;
+        let mut gone: Option<(Version, Status)> = None;
+        loop {
+            let version = self.find(name, caller).await?;
+            let number = version.version;
+            // Asking the same version again helps nobody when serving is in trouble.
+            if let Some((_, failed)) = gone.filter(|(tried, _)| *tried == number) {
+                return Err(failed);
+            }
+            match work(version).await {
+                Err(failed) if name.version.is_none() && is_gone(&failed) && attempts < ATTEMPTS => {
+                    attempts += 1;
+                    gone = Some((number, failed));
+                    self.forget_promotion(&name.model);
+                }
+                answered => return answered,
+            }
+        }
+    }
+
     /// The version of this name; without a version, the promoted one.
-    pub(crate) async fn find(&self, name: &ModelName, caller: &Caller) -> Result<Arc<KnownVersion>, Status> {
+    async fn find(&self, name: &ModelName, caller: &Caller) -> Result<Arc<KnownVersion>, Status> {
         if let Some(known) = self.remembered(name) {
             return Ok(known);
         }
@@ -83,7 +122,7 @@ impl Directory {
     }
 
     /// Forgets which version of a model is promoted: the one remembered turned out to be gone.
-    pub(crate) fn forget_promotion(&self, model: &Identifier) {
+    fn forget_promotion(&self, model: &Identifier) {
         self.memory().promoted.remove(model);
     }
 
@@ -116,6 +155,10 @@ impl Directory {
     }
 }
 
+fn is_gone(failed: &Status) -> bool {
+    matches!(code_of(failed), Some(ErrorCode::ModelVersionNotFound | ErrorCode::ModelNotReady))
+}
+
 fn known_version(answer: v1::ModelVersion) -> Result<KnownVersion, Status> {
     let broken = |what: &str| {
         status(ErrorCode::Internal, &format!("serving answered a record of {:?} {what}", answer.name))
@@ -125,10 +168,13 @@ fn known_version(answer: v1::ModelVersion) -> Result<KnownVersion, Status> {
     let message = answer.preprocessing.as_ref().ok_or_else(|| broken("without preprocessing"))?;
     let preprocessing =
         wire::from_message(message).map_err(|error| broken(&format!("with a wrong record: {error}")))?;
+    let class_count =
+        usize::try_from(answer.class_count).map_err(|_| broken("with a negative class count"))?;
     Ok(KnownVersion {
         model: name.model,
         version,
         preprocessing,
+        class_count,
         class_names: answer.class_names,
         input: answer.input,
         output: answer.output,

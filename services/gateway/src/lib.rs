@@ -1,15 +1,24 @@
 //! The gateway: the one front door.
 //!
-//! It classifies (`Guard`), and passes every other service on to the program that owns it, message for
+//! It classifies (`Guard`): serving names the image while the detector says whether a trigger steers the
+//! network, and the model's policy makes one answer of both. It guards the Open Inference Protocol the same way
+//! for models that have a policy, and passes every other service on to the program that owns it, message for
 //! message. It has no state of its own beyond short memories.
 
 mod classify;
 mod configuration;
+mod detection;
 mod directory;
 mod forward;
 mod guard;
+mod inference;
 mod input;
+mod policies;
+mod protocol;
 mod upstream;
+mod verdict;
+
+use std::sync::Arc;
 
 use gifthorse_api::inference::grpc_inference_service_server;
 use gifthorse_api::v1::{
@@ -24,16 +33,20 @@ use gifthorse_service::{Context, Identity, OnError, Rpcs};
 pub use configuration::GatewayConfiguration;
 
 use classify::Classifier;
+use detection::Detection;
 use directory::Directory;
 use forward::Forward;
 use guard::GuardService;
+use inference::Inference;
 use input::Preparation;
+use policies::Policies;
+use protocol::{GuardedProtocol, Protocol};
 
 /// What this program is.
 pub const IDENTITY: Identity = Identity {
     name: "gateway",
     version: env!("CARGO_PKG_VERSION"),
-    about: "The one front door: classifies images and forwards everything else",
+    about: "The one front door: classifies images, guards the answers and forwards everything else",
     descriptors: &[gifthorse_api::FILE_DESCRIPTOR_SET],
 };
 
@@ -51,25 +64,34 @@ pub async fn build(context: Context<GatewayConfiguration>) -> Result<Rpcs, AnyEr
         max_pixels: configuration.pictures.pixels,
     };
     let preparation = Preparation::new(limits, configuration.pictures.concurrent.get());
-    let directory = Directory::new(serving.clone(), &configuration.models);
-    let guard = GuardService::new(Classifier::new(directory, preparation, serving.clone()));
+    let directory = Arc::new(Directory::new(serving.clone(), &configuration.models));
+    let policies = Arc::new(Policies::new(detector.clone(), &configuration.models));
+    let (inference, detection) = (Inference::new(serving.clone()), Detection::new(detector.clone()));
     let message_bytes = configuration.service.limits.message_bytes.as_usize();
-    let guard = guard_server::GuardServer::new(guard)
+    let protocol = GuardedProtocol::new(Protocol {
+        directory: Arc::clone(&directory),
+        policies: Arc::clone(&policies),
+        inference: inference.clone(),
+        detection: detection.clone(),
+        message_bytes,
+    });
+    let classifier = Classifier { directory, policies, preparation, inference, detection };
+    let guard = guard_server::GuardServer::new(GuardService::new(classifier))
         .max_decoding_message_size(message_bytes)
         .max_encoding_message_size(message_bytes);
 
     let forwarded = [
         (models_server::SERVICE_NAME, &serving),
-        (grpc_inference_service_server::SERVICE_NAME, &serving),
         (datasets_server::SERVICE_NAME, &detector),
         (detection_server::SERVICE_NAME, &detector),
         (policies_server::SERVICE_NAME, &detector),
         (alarms_server::SERVICE_NAME, &detector),
         (pruning_jobs_server::SERVICE_NAME, &trainer),
     ];
-    let rpcs = forwarded.into_iter().fold(Rpcs::new().serve(guard), |rpcs, (service, peer)| {
-        rpcs.serve_whole(service, Forward::new(peer.clone()))
-    });
+    let served = Rpcs::new().serve(guard).serve_whole(grpc_inference_service_server::SERVICE_NAME, protocol);
+    let rpcs = forwarded
+        .into_iter()
+        .fold(served, |rpcs, (service, peer)| rpcs.serve_whole(service, Forward::new(peer.clone())));
     let (watched, reachable) = (serving.clone(), context.readiness.latch("serving"));
     context
         .tasks

@@ -10,6 +10,8 @@ use gifthorse_service::configuration::Problem;
 use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate};
 use serde::{Deserialize, Serialize};
 
+use crate::linked::Address;
+
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,6 +28,8 @@ pub struct ServingConfiguration {
     pub repository: RepositoryConfiguration,
     /// What a foreign file may cost.
     pub import: ImportConfiguration,
+    /// Networks that foreign servers hold.
+    pub link: LinkConfiguration,
 }
 
 /// Where the serving service listens unless told otherwise.
@@ -40,6 +44,7 @@ impl Default for ServingConfiguration {
             batching: BatchingConfiguration::default(),
             repository: RepositoryConfiguration::default(),
             import: ImportConfiguration::default(),
+            link: LinkConfiguration::default(),
         }
     }
 }
@@ -138,9 +143,67 @@ impl Default for ImportConfiguration {
     }
 }
 
+/// `[link]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LinkConfiguration {
+    /// The servers that may be linked, each `host:port`; none unless they are listed. They are called without TLS.
+    pub endpoints: Vec<Address>,
+    /// How long a connection may take to be made.
+    #[serde(with = "humantime_serde")]
+    pub connect_timeout: Duration,
+    /// How long a server may take to answer, whatever a caller's deadline.
+    #[serde(with = "humantime_serde")]
+    pub request_timeout: Duration,
+    /// How often each linked network is asked the probes again.
+    #[serde(with = "humantime_serde")]
+    pub probe_interval: Duration,
+    /// Calls that are under way at once, for each linked version.
+    pub concurrent_requests: NonZeroUsize,
+    /// Rows that go into one call at most.
+    pub max_rows: NonZeroUsize,
+    /// Bytes of tensors that go into one call, unless one row is larger. Many servers take 4 MiB.
+    pub part_bytes: ByteSize,
+    /// The largest message sent or taken.
+    pub message_bytes: ByteSize,
+}
+
+impl Default for LinkConfiguration {
+    fn default() -> Self {
+        const CALLS: NonZeroUsize = NonZeroUsize::new(8).unwrap();
+        const ROWS: NonZeroUsize = NonZeroUsize::new(128).unwrap();
+        Self {
+            endpoints: Vec::new(),
+            connect_timeout: Duration::from_secs(2),
+            request_timeout: Duration::from_secs(30),
+            probe_interval: Duration::from_mins(1),
+            concurrent_requests: CALLS,
+            max_rows: ROWS,
+            part_bytes: ByteSize::mebibytes(3),
+            message_bytes: ByteSize::mebibytes(64),
+        }
+    }
+}
+
+impl Validate for LinkConfiguration {
+    fn validate(&self) -> Result<(), Problem> {
+        for (key, time) in [
+            ("connect_timeout", self.connect_timeout),
+            ("request_timeout", self.request_timeout),
+            ("probe_interval", self.probe_interval),
+        ] {
+            if time.is_zero() {
+                return Err(Problem::new(key, "is 0s: use a longer time"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Validate for ServingConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
+        self.link.validate().map_err(|problem| problem.within("link"))?;
         if self.store.url.is_empty() {
             return Err(Problem::new("url", "is empty: give a folder").within("store"));
         }

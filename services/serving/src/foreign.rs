@@ -14,8 +14,11 @@ use gifthorse_network::keras::{self, Architecture, KerasOptions};
 use gifthorse_network::onnx::{self, InputSize, OnnxOptions};
 use gifthorse_network::{Imported, Layout, NetworkDescription, NetworkError};
 use gifthorse_quarantine::{RemoteFault, child};
+use gifthorse_store::SuspectClass;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::audit;
 
 /// Task: read a network and write `model.onnx`.
 pub(crate) const READ_NETWORK: &str = "read-network";
@@ -43,6 +46,14 @@ pub(crate) struct ReadNetwork {
     pub(crate) input_size: Option<(u64, u64)>,
     /// The ONNX Runtime library that the service uses.
     pub(crate) library: PathBuf,
+}
+
+/// What the reader found in the file; the network itself is in the folder.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReadAnswer {
+    pub(crate) description: NetworkDescription,
+    /// Classes whose output weights stand out; none where that cannot be told.
+    pub(crate) suspects: Option<Vec<SuspectClass>>,
 }
 
 /// An architecture as a caller names it.
@@ -130,13 +141,14 @@ pub fn reader(task: &str, request: Value) -> Result<Value, RemoteFault> {
     }
 }
 
-fn read_network(request: ReadNetwork) -> Result<NetworkDescription, ReaderError> {
+fn read_network(request: ReadNetwork) -> Result<ReadAnswer, ReaderError> {
     let library = request.library.clone();
     let imported = import(request)?;
     try_out(&imported, library)?;
     let written = fs::write(CONVERTED, &imported.onnx);
     written.map_err(|source| ReaderError::File { action: "write", file: CONVERTED, source })?;
-    Ok(imported.description)
+    let suspects = audit::suspects(&imported);
+    Ok(ReadAnswer { description: imported.description, suspects })
 }
 
 /// The kind is read off the bytes, never off a name.

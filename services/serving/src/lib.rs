@@ -1,7 +1,9 @@
 //! The serving service: the model repository and inference over ONNX Runtime.
 
+mod audit;
 mod configuration;
 mod foreign;
+mod linked;
 mod models;
 mod protocol;
 mod repository;
@@ -18,10 +20,11 @@ use gifthorse_service::transfer::UploadLimit;
 use gifthorse_service::{Context, Identity, OnError, Rpcs};
 use gifthorse_store::Store;
 
-pub use configuration::ServingConfiguration;
+pub use configuration::{LinkConfiguration, ServingConfiguration};
 pub use foreign::reader;
+pub use linked::Address;
 
-use models::{Importer, ModelsService};
+use models::{Importer, Linker, ModelsService};
 use protocol::Protocol;
 use repository::Repository;
 
@@ -47,14 +50,19 @@ pub async fn build(context: Context<ServingConfiguration>) -> Result<Rpcs, AnyEr
     let following = Arc::clone(&repository);
     tasks.spawn("follow the store", OnError::Shutdown, move |stop| following.follow(loaded, stop));
 
-    let models = ModelsService::new(Importer {
+    let watching = Arc::clone(&repository);
+    tasks.spawn("probe linked networks", OnError::Shutdown, move |stop| watching.watch_links(stop));
+
+    let importer = Importer {
         models: store.models(),
         repository: Arc::clone(&repository),
         quarantine: Quarantine::new(configuration.import.limits.clone()),
         limit: UploadLimit { bytes: configuration.import.file_bytes, setting: "import.file_bytes" },
         library,
         tasks: tasks.clone(),
-    });
+    };
+    let linker = Linker { importer: importer.clone(), configuration: configuration.link.clone() };
+    let models = ModelsService::new(importer, linker);
     tasks.spawn("sweep the store", OnError::Log, move |stop| sweep::hourly(store, stop));
     let protocol = Protocol::new(repository, configuration.batching, readiness);
     let message_bytes = configuration.service.limits.message_bytes.as_usize();

@@ -1,8 +1,20 @@
 //! One file a command.
 
+pub mod calibrate;
+pub mod calibration;
 pub mod classify;
+mod data;
 pub mod dataset;
+pub mod evaluate;
+mod findings;
+mod in_order;
 pub mod model;
+mod overrides;
+mod pictures;
+pub mod policy;
+mod promise;
+pub mod scan;
+mod task;
 pub mod up;
 
 use std::process::ExitCode;

@@ -1,6 +1,7 @@
 //! What a command says on standard output: text for people, or one JSON object a line for programs.
 
 pub mod facts;
+pub mod number;
 pub mod reply;
 pub mod report;
 pub mod table;

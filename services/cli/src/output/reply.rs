@@ -30,13 +30,19 @@ macro_rules! replies {
 
 replies!(
     ArtefactFile,
+    Calibration,
     ClassifyResponse,
+    ClearPolicyResponse,
     Dataset,
+    DeleteCalibrationResponse,
     DeleteDatasetResponse,
     DeleteModelResponse,
     DeleteModelVersionResponse,
+    Evaluation,
     Model,
     ModelVersion,
+    Policy,
+    ScanResponse,
 );
 
 /// A reply in the protobuf JSON mapping. Fields without presence are written even when they hold their

@@ -1,10 +1,11 @@
 //! Errors, for people and for programs.
 
 use std::ffi::OsString;
+use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use gifthorse_api::catalogue::ErrorCode;
+use gifthorse_api::catalogue::{Coded, ErrorCode};
 use gifthorse_api::v1;
 use serde::Serialize;
 use tonic::Code;
@@ -21,6 +22,18 @@ pub struct ErrorObject {
     pub status: &'static str,
     /// What was wrong, with which value, and what to do.
     pub message: String,
+}
+
+impl ErrorObject {
+    /// The form of an error that this program found itself.
+    pub fn of<E: Coded + Display>(error: &E) -> Self {
+        let code = error.code();
+        Self {
+            code: code.to_string(),
+            status: grpc_code::name(gifthorse_api::status::grpc_code(code.class())),
+            message: error.to_string(),
+        }
+    }
 }
 
 impl From<&CommandError> for ErrorObject {

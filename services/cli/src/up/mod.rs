@@ -1,7 +1,7 @@
 //! The whole house on one machine: four services as child processes on loopback, one data folder.
 //!
-//! The services behind the gateway start together on free ports; the gateway starts when their addresses
-//! are known. They stop from front to back, so that nobody is asked who is gone already. When one ends
+//! Services start on free ports, each when the addresses of those it asks are known: serving, then the
+//! detector and the trainer, then the gateway. They stop from front to back, so that nobody is asked who is gone already. When one ends
 //! by itself, all stop. However this process ends, its children end too: see [`attached`].
 
 pub mod attached;
@@ -97,8 +97,11 @@ async fn start(house: &mut House, plan: &Plan, data: &Path) -> Result<Addresses,
         ];
         (service, settings)
     };
-    let behind = [Service::Serving, Service::Detector, Service::Trainer].map(behind);
-    let [serving, detector, trainer] = house.start(behind).await?;
+    let [serving] = house.start([behind(Service::Serving)]).await?;
+    let (detector, mut settings) = behind(Service::Detector);
+    // Linked networks are run through serving, which knows the servers that hold them.
+    settings.push(("upstream.serving.urls", urls(serving.grpc)));
+    let [detector, trainer] = house.start([(detector, settings), behind(Service::Trainer)]).await?;
     let settings = vec![
         ("service.listen", plan.gateway.to_string()),
         ("service.admin_listen", anywhere.to_string()),

@@ -71,6 +71,14 @@ impl Source {
         Ok(Some(digest))
     }
 
+    /// SHA-256 of all that would be sent, folders included; none for what can be read only once.
+    pub fn content_sha256(&self) -> Result<Option<String>, CommandError> {
+        let Self::Folder(folder) = self else { return self.sha256() };
+        let mut sink = DigestSink(Sha256::new());
+        folder.write_tar(&mut sink)?;
+        Ok(Some(hex::encode(sink.0.finalize())))
+    }
+
     /// Writes all of it.
     pub fn write_to(&self, sink: &mut impl Write) -> Result<(), CommandError> {
         match self {
@@ -94,6 +102,20 @@ impl Source {
     #[cfg(test)]
     pub(super) fn stub() -> Self {
         Self::Folder(Folder::empty())
+    }
+}
+
+/// Takes bytes for nothing but their digest.
+struct DigestSink(Sha256);
+
+impl Write for DigestSink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -130,5 +152,10 @@ mod tests {
         let mut sink = Vec::new();
         source.write_to(&mut sink).unwrap();
         assert_eq!(sink, b"seven b");
+
+        let folder = Source::file_or_folder(folder.path()).unwrap();
+        let mut sink = Vec::new();
+        folder.write_to(&mut sink).unwrap();
+        assert_eq!(folder.content_sha256().unwrap(), Some(hex::encode(Sha256::digest(&sink))));
     }
 }

@@ -69,7 +69,7 @@ async fn what_was_asked_for_is_sent() {
     let run = gifthorse(&gateway.address, &arguments).await;
     assert_eq!(run.status, 0, "{}", run.error);
     let lines: Vec<&str> = run.output.lines().collect();
-    assert!(lines[0].starts_with("FILE") && lines[0].ends_with("VERDICT"), "{}", run.output);
+    assert!(lines[0].starts_with("FILE") && lines[0].ends_with("EVIDENCE"), "{}", run.output);
     assert!(lines[1].contains("class 3") && lines[1].ends_with("0.750000  UNGUARDED"), "{}", run.output);
 
     let plain = gifthorse(&gateway.address, &["classify", "lab3", &file]).await;

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail like tests")]
 
+mod calibrate;
 mod classify;
 mod dataset;
+mod detection;
 mod failures;
 mod fake_gateway;
 mod model;

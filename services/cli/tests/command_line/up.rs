@@ -131,6 +131,10 @@ async fn it_starts_back_to_front_and_stops_front_to_back() {
         assert!(started.contains(&format!("--set store.url={}", store.display())), "{started}");
         assert!(started.contains("--set service.admin_listen=127.0.0.1:0"), "{started}");
     }
+    let serving = ready["services"]["serving"]["grpc"].as_str().unwrap();
+    let asked = format!("--set upstream.serving.urls=[\"http://{serving}\"]");
+    assert!(house.started("detector").contains(&asked), "the detector asks serving for linked networks");
+    assert!(house.journal().first().unwrap().starts_with("serving started"));
     assert!(house.journal().last().unwrap().starts_with("gateway started"));
 
     up.signal(Signal::INT);

@@ -34,6 +34,13 @@ impl Exporter {
         let format = Format::try_from(format).map_err(|_| {
             invalid_field("format", &format!("is {format}: say ONNX, KERAS_H5, GUARDED_ONNX or SOURCE"))
         })?;
+        if let Some(link) = &record.specification.linked {
+            let message = format!(
+                "the network of models/{}/versions/{} is at the foreign server {}: export it there",
+                record.model, record.version, link.endpoint
+            );
+            return Err(status(ErrorCode::ExportImpossible, &message));
+        }
         let folder = PrivateFolder::create().map_err(|error| status_of(&error))?;
         let file = folder.path().join("file");
         let stem = format!("{}-v{}", record.model, record.version);

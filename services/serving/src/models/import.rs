@@ -12,7 +12,6 @@ use gifthorse_api::v1;
 use gifthorse_api::v1::import_model_request::Content;
 use gifthorse_dataset::preprocessing::Layout;
 use gifthorse_dataset::wire::{self, NetworkInput};
-use gifthorse_network::NetworkDescription;
 use gifthorse_network::description::{OutputKind, SourceKind};
 use gifthorse_quarantine::{PrivateFolder, Quarantine};
 use gifthorse_service::Tasks;
@@ -25,7 +24,7 @@ use gifthorse_store::{
 use prost::Message;
 use tonic::{Status, Streaming};
 
-use crate::foreign::{self, ArchitectureChoice, ReadNetwork};
+use crate::foreign::{self, ArchitectureChoice, ReadAnswer, ReadNetwork};
 use crate::repository::Repository;
 
 /// Name of the stored architecture, for versions that came as weights and Keras JSON.
@@ -68,12 +67,12 @@ impl Importer {
         transfer::check_announced(&received, &announced.message.expected_sha256)
             .map_err(|error| status_of(&error))?;
 
-        let description: NetworkDescription = self
+        let found: ReadAnswer = self
             .quarantine
             .run_in(folder.path(), foreign::READ_NETWORK, &announced.read)
             .await
             .map_err(|error| status_of(&error))?;
-        let specification = specification(&announced, &description)?;
+        let specification = specification(&announced, &found)?;
         let tasks = self.tasks.clone();
         let publish = async move {
             let record = self.store(&announced, &received, &folder, specification).await?;
@@ -88,7 +87,7 @@ impl Importer {
 
     /// Loads the version and promotes it, if it is the model's first or was asked to be. A version that is
     /// stored but cannot be loaded here and now is answered with its state, not as an error: it exists.
-    async fn publish(&self, record: &ModelRecord, promote: bool) -> Result<(), Status> {
+    pub(super) async fn publish(&self, record: &ModelRecord, promote: bool) -> Result<(), Status> {
         if let Err(error) = self.repository.prepare(&record.model, record.version).await {
             tracing::warn!(model = %record.model, version = %record.version, %error, "an imported version is not ready");
             return Ok(());
@@ -151,6 +150,7 @@ pub(super) const fn source_file(source: ModelSource) -> &'static str {
     match source {
         ModelSource::KerasModel | ModelSource::KerasWeights => "source.h5",
         ModelSource::Onnx | ModelSource::PruningJob => "source.onnx",
+        ModelSource::Linked => gifthorse_store::LINK_FILE,
     }
 }
 
@@ -205,7 +205,8 @@ fn request(
     Ok(Some(StoreRequest { id, content: Sha256Digest::of(&content) }))
 }
 
-fn specification(announced: &Announced, network: &NetworkDescription) -> Result<ModelSpecification, Status> {
+fn specification(announced: &Announced, found: &ReadAnswer) -> Result<ModelSpecification, Status> {
+    let network = &found.description;
     let too_large = |field: &str| invalid_field(field, "is beyond what this service counts");
     let side = |field: &str, value: u64| u32::try_from(value).map_err(|_| too_large(field));
     let input = NetworkInput {
@@ -258,9 +259,10 @@ fn specification(announced: &Announced, network: &NetworkDescription) -> Result<
             parent: None,
             pruning_job: None,
         },
-        suspect_classes: None,
+        suspect_classes: found.suspects.clone(),
         network: serde_json::to_value(network).map_err(|error| {
             status(ErrorCode::Internal, &format!("the description has no JSON form: {error}"))
         })?,
+        linked: None,
     })
 }

@@ -2,12 +2,13 @@
 
 mod export;
 mod import;
+mod link;
 mod record;
 
 use std::sync::Arc;
 
 use gifthorse_api::name::{Identifier, ModelName, NameError, Version};
-use gifthorse_api::status::{invalid_field, not_built, status_of};
+use gifthorse_api::status::{invalid_field, status_of};
 use gifthorse_api::v1;
 use gifthorse_api::v1::models_server::Models as ModelsRpc;
 use gifthorse_store::{
@@ -18,6 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::repository::Repository;
 use export::{Exporter, Pieces};
 pub(crate) use import::Importer;
+pub(crate) use link::Linker;
 
 /// Serves `gifthorse.v1.Models`.
 #[derive(Debug, Clone)]
@@ -25,14 +27,15 @@ pub(crate) struct ModelsService {
     models: Models,
     repository: Arc<Repository>,
     importer: Importer,
+    linker: Linker,
     exporter: Exporter,
 }
 
 impl ModelsService {
-    pub(crate) fn new(importer: Importer) -> Self {
+    pub(crate) fn new(importer: Importer, linker: Linker) -> Self {
         let (models, repository) = (importer.models.clone(), Arc::clone(&importer.repository));
         let exporter = Exporter { models: models.clone(), quarantine: importer.quarantine.clone() };
-        Self { models, repository, importer, exporter }
+        Self { models, repository, importer, linker, exporter }
     }
 
     async fn promoted(&self, model: &Identifier) -> Result<Option<Version>, Status> {
@@ -118,9 +121,27 @@ impl ModelsRpc for ModelsService {
 
     async fn link_model(
         &self,
-        _: Request<v1::LinkModelRequest>,
+        request: Request<v1::LinkModelRequest>,
     ) -> Result<Response<v1::ModelVersion>, Status> {
-        Err(not_built("gifthorse.v1.Models/LinkModel"))
+        let record = self.linker.clone().link(request.into_inner()).await?;
+        let promoted = self.promoted(&record.model).await? == Some(record.version);
+        Ok(Response::new(self.answer(&record, promoted)))
+    }
+
+    async fn check_linked_model(
+        &self,
+        request: Request<v1::CheckLinkedModelRequest>,
+    ) -> Result<Response<v1::ModelVersion>, Status> {
+        let (record, promoted) = self.record(&request.into_inner().name).await?;
+        if record.specification.linked.is_none() {
+            return Err(invalid_field(
+                "name",
+                "names a version whose network is here: only links are checked",
+            ));
+        }
+        let checked = self.repository.check_link(&record.model, record.version).await;
+        checked.map_err(|error| status_of(&error))?;
+        Ok(Response::new(self.answer(&record, promoted)))
     }
 
     async fn get_model(&self, request: Request<v1::GetModelRequest>) -> Result<Response<v1::Model>, Status> {

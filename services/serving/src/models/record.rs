@@ -86,6 +86,14 @@ pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState
             result: v1::supply_chain_scan::Result::NotScanned.into(),
             findings: Vec::new(),
         }),
+        linked_endpoint: specification.linked.as_ref().map(|link| v1::LinkedEndpoint {
+            endpoint: link.endpoint.clone(),
+            model_name: link.model_name.clone(),
+            model_version: link.model_version.clone(),
+            input: link.input.clone(),
+            output: link.output.clone(),
+            logits: link.logits,
+        }),
         digest: record.digest.to_string(),
         ..v1::ModelVersion::default()
     }
@@ -97,6 +105,7 @@ fn provenance(provenance: &Provenance) -> v1::Provenance {
             ModelSource::KerasModel => v1::provenance::Source::KerasModel,
             ModelSource::KerasWeights => v1::provenance::Source::KerasWeights,
             ModelSource::Onnx => v1::provenance::Source::Onnx,
+            ModelSource::Linked => v1::provenance::Source::Linked,
             ModelSource::PruningJob => v1::provenance::Source::PruningJob,
         }
         .into(),

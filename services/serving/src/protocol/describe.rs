@@ -14,19 +14,28 @@ use gifthorse_dataset::preprocessing::Layout;
 use gifthorse_engine::{Datatype, Provider, TensorSpec, Timing};
 
 use crate::configuration::BatchingConfiguration;
-use crate::repository::Served;
+use crate::repository::{Runner, Served};
 
 /// The platform name under which load generators know ONNX Runtime.
 const PLATFORM: &str = "onnxruntime_onnx";
+/// The platform and backend of networks that foreign servers hold.
+const LINKED: &str = "linked";
 
 /// Metadata of a version; `versions` are those that are served beside it.
 pub(super) fn metadata(served: &Served, versions: &[Version]) -> ModelMetadataResponse {
     ModelMetadataResponse {
         name: served.name.to_string(),
         versions: versions.iter().map(ToString::to_string).collect(),
-        platform: PLATFORM.to_owned(),
-        inputs: served.model.inputs().iter().map(tensor_metadata).collect(),
-        outputs: served.model.outputs().iter().map(tensor_metadata).collect(),
+        platform: platform(served).to_owned(),
+        inputs: served.runner.inputs().iter().map(tensor_metadata).collect(),
+        outputs: served.runner.outputs().iter().map(tensor_metadata).collect(),
+    }
+}
+
+const fn platform(served: &Served) -> &'static str {
+    match served.runner {
+        Runner::Engine(_) => PLATFORM,
+        Runner::Linked(_) => LINKED,
     }
 }
 
@@ -40,7 +49,7 @@ fn tensor_metadata(spec: &TensorSpec) -> TensorMetadata {
 
 /// Configuration of a version in Triton's form: shapes without the batch axis where the model batches.
 pub(super) fn configuration(served: &Served, batching: &BatchingConfiguration) -> ModelConfig {
-    let rows = served.model.max_batch_rows();
+    let rows = served.runner.max_batch_rows();
     let dims = |spec: &TensorSpec| {
         let skip = usize::from(rows.is_some());
         spec.shape.iter().skip(skip).map(|axis| axis.map_or(-1, |axis| axis as i64)).collect::<Vec<_>>()
@@ -49,21 +58,23 @@ pub(super) fn configuration(served: &Served, batching: &BatchingConfiguration) -
         Layout::Nhwc => model_input::Format::Nhwc,
         Layout::Nchw => model_input::Format::Nchw,
     };
-    let kind = match served.model.provider() {
-        Provider::Cpu { .. } => model_instance_group::Kind::Cpu,
-        Provider::Cuda { .. } => model_instance_group::Kind::Gpu,
+    let provider = match &served.runner {
+        Runner::Engine(model) => Some(model.provider()),
+        Runner::Linked(_) => None,
     };
-    let gpus = match served.model.provider() {
-        Provider::Cpu { .. } => Vec::new(),
-        Provider::Cuda { device } => vec![*device as i32],
+    let (kind, gpus) = match provider {
+        Some(Provider::Cpu { .. }) => (model_instance_group::Kind::Cpu, Vec::new()),
+        Some(Provider::Cuda { device }) => (model_instance_group::Kind::Gpu, vec![*device as i32]),
+        None => (model_instance_group::Kind::Auto, Vec::new()),
     };
+    let (backend, file) = if provider.is_some() { ("onnxruntime", "model.onnx") } else { (LINKED, "") };
     ModelConfig {
         name: served.name.to_string(),
-        platform: PLATFORM.to_owned(),
-        backend: "onnxruntime".to_owned(),
+        platform: platform(served).to_owned(),
+        backend: backend.to_owned(),
         max_batch_size: rows.map_or(0, |rows| rows as i32),
         input: served
-            .model
+            .runner
             .inputs()
             .iter()
             .map(|spec| ModelInput {
@@ -75,7 +86,7 @@ pub(super) fn configuration(served: &Served, batching: &BatchingConfiguration) -
             })
             .collect(),
         output: served
-            .model
+            .runner
             .outputs()
             .iter()
             .map(|spec| ModelOutput {
@@ -92,7 +103,7 @@ pub(super) fn configuration(served: &Served, batching: &BatchingConfiguration) -
             gpus,
             ..ModelInstanceGroup::default()
         }],
-        default_model_filename: "model.onnx".to_owned(),
+        default_model_filename: file.to_owned(),
         scheduling_choice: rows.map(|_| {
             SchedulingChoice::DynamicBatching(ModelDynamicBatching {
                 max_queue_delay_microseconds: batching.max_delay.as_micros() as u64,
@@ -124,7 +135,7 @@ const fn data_type(datatype: Datatype) -> DataType {
 
 /// Statistics of a version since it was loaded.
 pub(super) fn statistics(served: &Served) -> ModelStatistics {
-    let counted = served.model.statistics();
+    let counted = served.runner.statistics();
     let since_epoch = counted.last_inference.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     let cancelled = Timing { count: counted.cancelled + counted.expired, ns: 0 };
     ModelStatistics {

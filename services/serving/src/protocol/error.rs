@@ -103,6 +103,12 @@ pub(crate) enum ProtocolError {
         /// Why, with a leading separator; empty when there is nothing to say.
         reason: String,
     },
+    /// Another network answers at the server of a linked version.
+    #[error("{reason}")]
+    Changed {
+        /// How that shows, and what to do.
+        reason: String,
+    },
     /// No model name was given.
     #[error("{field} is empty: name a model")]
     NoModelName {
@@ -124,6 +130,7 @@ impl Coded for ProtocolError {
             Self::UnknownModel { .. } => ErrorCode::ModelNotFound,
             Self::UnknownVersion { .. } => ErrorCode::ModelVersionNotFound,
             Self::NotReady { .. } => ErrorCode::ModelNotReady,
+            Self::Changed { .. } => ErrorCode::LinkedModelChanged,
             Self::NoModelName { .. } => ErrorCode::InvalidName,
         }
     }
@@ -138,7 +145,10 @@ impl Coded for ProtocolError {
             Self::RawCount { .. } => Some("raw_input_contents".to_owned()),
             Self::Parameter { .. } => Some("parameters".to_owned()),
             Self::NoModelName { field } => Some((*field).to_owned()),
-            Self::UnknownModel { .. } | Self::UnknownVersion { .. } | Self::NotReady { .. } => None,
+            Self::UnknownModel { .. }
+            | Self::UnknownVersion { .. }
+            | Self::NotReady { .. }
+            | Self::Changed { .. } => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gifthorse_api::inference::infer_parameter::ParameterChoice;
 use gifthorse_api::inference::{ModelInferRequest, ModelInferResponse};
 use gifthorse_api::status::status_of;
-use gifthorse_engine::{EngineError, InferRequest};
+use gifthorse_engine::InferRequest;
 use gifthorse_service::Deadline;
 use tonic::Status;
 
@@ -38,13 +38,13 @@ pub(super) async fn infer(
     let mut attempts = 1;
     let answered = loop {
         let inference = InferRequest { inputs: inputs.clone(), outputs: outputs.clone(), deadline };
-        match served.model.infer(inference).await {
+        match served.runner.infer(inference).await {
             // Unloaded between the look-up and the queue, which has accepted nothing.
-            Err(EngineError::Unloaded { .. }) if attempts < ATTEMPTS => {
+            Err(error) if error.is_unloaded() && attempts < ATTEMPTS => {
                 attempts += 1;
                 served = current(repository, &request).await?;
             }
-            Err(EngineError::Unloaded { .. }) => {
+            Err(error) if error.is_unloaded() => {
                 let model = request.model_name.clone();
                 let error = ProtocolError::NotReady { model, state: "unloading", reason: String::new() };
                 return Err(status_of(&error));

@@ -89,11 +89,8 @@ impl GrpcInferenceService for Protocol {
         request: Request<wire::ModelReadyRequest>,
     ) -> Result<Response<wire::ModelReadyResponse>, Status> {
         let request = request.into_inner();
-        let ready = match self.repository.find_current(&request.name, &request.version).await {
-            Ok(_) => true,
-            Err(ProtocolError::NotReady { .. }) => false,
-            Err(error) => return Err(status_of(&error)),
-        };
+        let ready = self.repository.is_ready(&request.name, &request.version).await;
+        let ready = ready.map_err(|error| status_of(&error))?;
         Ok(Response::new(wire::ModelReadyResponse { ready }))
     }
 
@@ -174,7 +171,7 @@ impl GrpcInferenceService for Protocol {
     ) -> Result<Response<wire::ModelStatisticsResponse>, Status> {
         let request = request.into_inner();
         let chosen = match (request.name.as_str(), request.version.as_str()) {
-            ("", "") => self.repository.ready(),
+            ("", "") => self.repository.loaded(),
             ("", version) => {
                 let hint = format!("version is {version:?} without a name: name the model too");
                 return Err(status(ErrorCode::InvalidField, &hint));
@@ -182,7 +179,7 @@ impl GrpcInferenceService for Protocol {
             // Without a version: all that are served, as Triton answers.
             (name, "") => {
                 let first = self.repository.find(name, "").map_err(|e| status_of(&e))?;
-                self.repository.ready().into_iter().filter(|served| served.name == first.name).collect()
+                self.repository.loaded().into_iter().filter(|served| served.name == first.name).collect()
             }
             (name, version) => vec![self.repository.find(name, version).map_err(|e| status_of(&e))?],
         };

@@ -7,6 +7,7 @@ use gifthorse_api::name::NameError;
 use gifthorse_engine::EngineError;
 use gifthorse_store::StoreError;
 
+use crate::linked::LinkError;
 use crate::protocol::ProtocolError;
 
 /// Why a model could not be loaded or unloaded.
@@ -18,6 +19,8 @@ pub(crate) enum RepositoryError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error(transparent)]
+    Link(#[from] LinkError),
     #[error(transparent)]
     Unknown(#[from] ProtocolError),
     #[error("loading was interrupted: the service is stopping")]
@@ -39,6 +42,7 @@ impl Coded for RepositoryError {
             Self::Name(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Engine(error) => error.code(),
+            Self::Link(error) => error.code(),
             Self::Unknown(error) => error.code(),
             Self::Interrupted => ErrorCode::Draining,
             Self::Panicked => ErrorCode::Internal,
@@ -49,6 +53,7 @@ impl Coded for RepositoryError {
         match self {
             Self::Store(error) => error.facts(),
             Self::Engine(error) => error.facts(),
+            Self::Link(error) => error.facts(),
             Self::Name(_) | Self::Unknown(_) | Self::Interrupted | Self::Panicked => Vec::new(),
         }
     }

@@ -6,7 +6,9 @@
 
 mod error;
 mod follow;
+mod links;
 mod reconcile;
+mod runner;
 mod state;
 
 use std::collections::HashMap;
@@ -19,9 +21,11 @@ use gifthorse_service::Tasks;
 use gifthorse_store::{Models, StoreError};
 
 pub(crate) use error::RepositoryError;
+pub(crate) use runner::{RunError, Runner};
 pub(crate) use state::{Catalogue, IndexEntry, Served, VersionState};
 
-use crate::configuration::{BatchingConfiguration, RepositoryConfiguration};
+use crate::configuration::{BatchingConfiguration, LinkConfiguration, RepositoryConfiguration};
+use crate::linked::Standing;
 use crate::protocol::ProtocolError;
 
 /// Look-ups that found nothing new, remembered at most; then all are forgotten.
@@ -35,6 +39,7 @@ pub(crate) struct Repository {
     batching: BatchingConfiguration,
     execution: gifthorse_engine::Execution,
     configuration: RepositoryConfiguration,
+    link: LinkConfiguration,
     tasks: Tasks,
     catalogue: RwLock<Catalogue>,
     /// One reconciliation of a model at a time.
@@ -57,6 +62,7 @@ impl Repository {
             batching: configuration.batching.clone(),
             execution: configuration.engine.execution,
             configuration: configuration.repository.clone(),
+            link: configuration.link.clone(),
             tasks,
             catalogue: RwLock::default(),
             turns: Mutex::default(),
@@ -114,13 +120,18 @@ impl Repository {
         self.catalogue().models.contains_key(model)
     }
 
-    pub(crate) fn ready(&self) -> Vec<Arc<Served>> {
-        self.catalogue().ready().cloned().collect()
+    /// What is loaded, linked versions that must not answer included.
+    pub(crate) fn loaded(&self) -> Vec<Arc<Served>> {
+        self.catalogue().loaded().cloned().collect()
     }
 
     pub(crate) fn ready_versions(&self, model: &Identifier) -> Vec<Version> {
         let catalogue = self.catalogue();
-        catalogue.ready().filter(|served| served.name == *model).map(|served| served.version).collect()
+        let loaded = catalogue.loaded().filter(|served| served.name == *model);
+        loaded
+            .filter(|served| served.runner.standing() == Standing::Sound)
+            .map(|served| served.version)
+            .collect()
     }
 
     pub(crate) fn index(&self) -> Vec<IndexEntry> {
@@ -131,7 +142,7 @@ impl Repository {
     pub(crate) fn state(&self, model: &Identifier, version: Version) -> VersionState {
         let catalogue = self.catalogue();
         let known = catalogue.models.get(model.as_str()).and_then(|model| model.versions.get(&version));
-        known.cloned().unwrap_or_else(|| VersionState::Unavailable("not loaded".to_owned()))
+        known.map_or_else(|| VersionState::Unavailable("not loaded".to_owned()), VersionState::shown)
     }
 
     /// Loads a model, or what is new of it, and waits until it is ready.
@@ -175,14 +186,31 @@ impl Repository {
         if self.catalogue().models.get(model.as_str()).is_some_and(|state| state.withdrawn) {
             return Ok(());
         }
+        if let Some(served) = self.loaded_version(model, version)
+            && let Some(linked) = served.runner.linked()
+        {
+            linked.check().await?;
+        }
         match self.state(model, version) {
             VersionState::Ready(_) => Ok(()),
-            state => Err(ProtocolError::NotReady {
-                model: format!("{model} version {version}"),
-                state: state.as_str(),
-                reason: format!(" ({})", state.reason()),
-            }
-            .into()),
+            state => Err(not_ready(model, version, &state).into()),
+        }
+    }
+
+    /// Whether the version that answers for a protocol request would answer now. What is not known of a linked
+    /// network is asked.
+    pub(crate) async fn is_ready(
+        self: &Arc<Self>,
+        model: &str,
+        version: &str,
+    ) -> Result<bool, ProtocolError> {
+        match self.find_current(model, version).await {
+            Ok(served) => Ok(match (served.runner.standing(), served.runner.linked()) {
+                (Standing::Unknown(_), Some(linked)) => linked.check().await.is_ok(),
+                (standing, _) => standing == Standing::Sound,
+            }),
+            Err(ProtocolError::NotReady { .. } | ProtocolError::Changed { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
@@ -192,5 +220,13 @@ impl Repository {
 
     fn catalogue_mut(&self) -> RwLockWriteGuard<'_, Catalogue> {
         self.catalogue.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_ready(model: &Identifier, version: Version, state: &VersionState) -> ProtocolError {
+    ProtocolError::NotReady {
+        model: format!("{model} version {version}"),
+        state: state.as_str(),
+        reason: format!(" ({})", state.reason()),
     }
 }

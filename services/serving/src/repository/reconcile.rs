@@ -5,10 +5,11 @@ use std::sync::{Arc, PoisonError};
 
 use gifthorse_api::name::{Identifier, Version};
 use gifthorse_engine::ModelOptions;
-use gifthorse_store::{MODEL_FILE, Model, ModelRecord, PageRequest, StoreError};
+use gifthorse_store::{LINK_FILE, MODEL_FILE, Model, ModelRecord, PageRequest, StoreError};
 
 use super::state::{Served, VersionState};
-use super::{Repository, RepositoryError};
+use super::{Repository, RepositoryError, Runner};
+use crate::linked::{LinkDocument, LinkedModel};
 
 impl Repository {
     /// Brings one model in step with the store, in a task of its own: a caller that goes away while a
@@ -104,7 +105,7 @@ impl Repository {
             match versions.get(&record.version) {
                 None | Some(VersionState::Delayed(_)) => {}
                 // Its owner threads died: what is left answers nothing.
-                Some(VersionState::Ready(served)) if served.model.is_closed() => {}
+                Some(VersionState::Ready(served)) if served.runner.is_closed() => {}
                 // What failed stays failed until somebody asks for it: trying every two seconds helps nobody.
                 Some(_) => return,
             }
@@ -113,8 +114,8 @@ impl Repository {
         let mut attempt = Attempt { repository: self, name, version: record.version, outcome: None };
         attempt.outcome = Some(match self.open(name, record).await {
             Ok(served) => {
-                let provider = served.model.provider();
-                tracing::info!(model = %name, version = %record.version, %provider, "version ready");
+                let place = served.runner.place();
+                tracing::info!(model = %name, version = %record.version, %place, "version ready");
                 VersionState::Ready(Arc::new(served))
             }
             Err(error) if error.passes() => {
@@ -129,6 +130,19 @@ impl Repository {
     }
 
     async fn open(&self, name: &Identifier, record: &ModelRecord) -> Result<Served, RepositoryError> {
+        let runner = if record.specification.linked.is_some() {
+            // Its server is not asked here: one that hangs must not hold up other versions.
+            let bytes = self.models.read_file(record, &LINK_FILE.parse()?).await?;
+            let document = LinkDocument::from_bytes(&bytes)?;
+            let queue_rows = self.batching.queue_rows.get();
+            Runner::Linked(Box::new(LinkedModel::new(record, document, &self.link, queue_rows)?))
+        } else {
+            self.open_network(name, record).await?
+        };
+        Ok(Served { name: name.clone(), version: record.version, record: record.clone(), runner })
+    }
+
+    async fn open_network(&self, name: &Identifier, record: &ModelRecord) -> Result<Runner, RepositoryError> {
         let onnx = self.models.read_file(record, &MODEL_FILE.parse()?).await?;
         let options = ModelOptions {
             instances: self.batching.instances,
@@ -139,8 +153,7 @@ impl Repository {
             execution: self.execution,
             ..ModelOptions::new(format!("{name} version {}", record.version))
         };
-        let model = self.engine.load(onnx, options).await?;
-        Ok(Served { name: name.clone(), version: record.version, record: record.clone(), model })
+        Ok(Runner::Engine(self.engine.load(onnx, options).await?))
     }
 
     /// Lets a version answer for the model's name, if it is ready; else the one before goes on.
@@ -174,7 +187,7 @@ impl Repository {
             }
         }
         for served in &leaving {
-            served.model.unload().await;
+            served.runner.unload().await;
             tracing::info!(model = %name, version = %served.version, "version unloaded");
         }
         let mut catalogue = self.catalogue_mut();

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gifthorse_api::name::{Identifier, Version};
-use gifthorse_engine::Model;
 use gifthorse_store::ModelRecord;
 
+use super::Runner;
+use crate::linked::Standing;
 use crate::protocol::ProtocolError;
 
 /// A version that answers.
@@ -15,7 +16,7 @@ pub(crate) struct Served {
     pub(crate) name: Identifier,
     pub(crate) version: Version,
     pub(crate) record: ModelRecord,
-    pub(crate) model: Model,
+    pub(crate) runner: Runner,
 }
 
 /// Where a version is between the store and the engine.
@@ -34,6 +35,18 @@ pub(crate) enum VersionState {
 }
 
 impl VersionState {
+    /// The state as callers see it: a linked version whose network is another one, or out of reach, is loaded and
+    /// does not answer.
+    pub(crate) fn shown(&self) -> Self {
+        match self {
+            Self::Ready(served) => match served.runner.standing() {
+                Standing::Sound => self.clone(),
+                Standing::Unknown(reason) | Standing::Changed(reason) => Self::Delayed(reason),
+            },
+            other => other.clone(),
+        }
+    }
+
     pub(crate) const fn is_ready(&self) -> bool {
         matches!(self, Self::Ready(_))
     }
@@ -104,7 +117,10 @@ impl Catalogue {
             reason: if reason.is_empty() { String::new() } else { format!(" ({reason})") },
         };
         match state.versions.get(&number) {
-            Some(VersionState::Ready(served)) => Ok(Arc::clone(served)),
+            Some(VersionState::Ready(served)) => match served.runner.standing() {
+                Standing::Changed(reason) => Err(ProtocolError::Changed { reason }),
+                Standing::Sound | Standing::Unknown(_) => Ok(Arc::clone(served)),
+            },
             Some(VersionState::Loading) => Err(not_ready("loading", "")),
             Some(VersionState::Unloading) => Err(not_ready("unloading", "")),
             Some(VersionState::Unavailable(reason) | VersionState::Delayed(reason)) => {
@@ -131,7 +147,8 @@ impl Catalogue {
         !state.withdrawn && !matches!(known, Some(VersionState::Ready(_) | VersionState::Unavailable(_)))
     }
 
-    pub(crate) fn ready(&self) -> impl Iterator<Item = &Arc<Served>> {
+    /// The loaded versions.
+    pub(crate) fn loaded(&self) -> impl Iterator<Item = &Arc<Served>> {
         self.models.values().flat_map(|model| model.versions.values()).filter_map(|state| match state {
             VersionState::Ready(served) => Some(served),
             _ => None,
@@ -144,7 +161,7 @@ impl Catalogue {
             let entries = model.versions.iter().map(move |(version, state)| IndexEntry {
                 model: name.clone(),
                 version: *version,
-                state: state.clone(),
+                state: state.shown(),
             });
             entries.collect::<Vec<_>>()
         };
@@ -214,6 +231,6 @@ mod tests {
             })
             .collect();
         assert_eq!(lines, ["lab3 1 LOADING ", "lab3 2 UNAVAILABLE no memory"]);
-        assert_eq!(catalogue().ready().count(), 0);
+        assert_eq!(catalogue().loaded().count(), 0);
     }
 }

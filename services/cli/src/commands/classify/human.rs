@@ -4,7 +4,9 @@ use std::fmt;
 
 use gifthorse_api::v1;
 
-use super::answers::Answer;
+use super::super::findings::evidence;
+use super::super::in_order::Answer;
+use crate::output::number::Bound;
 use crate::output::table::{Align, Table};
 
 /// The rows of the table, gathered until the widths of the columns are known.
@@ -23,6 +25,9 @@ impl Rows {
             ("NAME", Align::Left),
             ("PROBABILITY", Align::Right),
             ("VERDICT", Align::Left),
+            ("P-VALUE", Align::Right),
+            ("NETWORK", Align::Right),
+            ("EVIDENCE", Align::Left),
         ]);
         Self { table, classes: usize::try_from(classes).unwrap_or(0), empty: true }
     }
@@ -34,24 +39,35 @@ impl Rows {
 
     /// Adds the answer to one file. Its first row is the guarded answer; the classes of the network follow,
     /// below the file, when more than one was asked for.
-    pub(super) fn add(&mut self, file: &str, answer: &Answer) {
+    pub(super) fn add(&mut self, file: &str, answer: &Answer<v1::ClassifyResponse>) {
         self.empty = false;
         match answer {
-            Answer::Classified(response) => self.classified(file, response),
+            Answer::Given(response) => self.classified(file, response),
             Answer::Refused(error) | Answer::Unreadable(error) => {
                 let text = format!("error [{}]: {}", error.code, error.message);
-                self.table.row([file.to_owned(), String::new(), String::new(), String::new(), text]);
+                let mut cells = vec![file.to_owned()];
+                // In the last column, where a long message widens no other.
+                cells.resize(7, String::new());
+                cells.push(text);
+                self.table.row(cells);
             }
         }
     }
 
     fn classified(&mut self, file: &str, response: &v1::ClassifyResponse) {
+        let verdict = response.verdict();
+        let bound = Bound::of_verdict(response.p_value_is_bound, verdict);
+        // The probability is that of the network's own class, which is told where the answer is another one.
+        let network = (response.label != response.network_label).then(|| response.network_label.to_string());
         self.table.row([
             file.to_owned(),
             response.label.to_string(),
-            response.label_name.clone(),
+            name(response),
             probability(response.probability),
-            response.verdict().as_str_name().to_owned(),
+            verdict.as_str_name().to_owned(),
+            response.p_value.map(|value| bound.mark(value)).unwrap_or_default(),
+            network.unwrap_or_default(),
+            evidence(&response.detectors),
         ]);
         if self.classes < 2 {
             return;
@@ -66,6 +82,15 @@ impl Rows {
 impl fmt::Display for Rows {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.table.fmt(formatter)
+    }
+}
+
+/// Index M has a name even in a model whose classes have none.
+fn name(response: &v1::ClassifyResponse) -> String {
+    if response.label_name.is_empty() && response.verdict() == v1::verdict::Kind::Trojaned {
+        "backdoored".to_owned()
+    } else {
+        response.label_name.clone()
     }
 }
 
@@ -96,14 +121,42 @@ mod tests {
             message: "no".to_owned(),
         };
         let mut rows = Rows::new(2);
-        rows.add("a.png", &Answer::Classified(Box::new(response)));
+        rows.add("a.png", &Answer::Given(Box::new(response)));
         rows.add("b.png", &Answer::Refused(error));
         let lines = [
-            "FILE   LABEL  NAME  PROBABILITY  VERDICT",
+            "FILE   LABEL  NAME  PROBABILITY  VERDICT    P-VALUE  NETWORK  EVIDENCE",
             "a.png      0  c0       0.750000  UNGUARDED",
             "           0  c0       0.750000",
             "           3  c3       0.250000",
-            "b.png                            error [IMAGE_INVALID]: no",
+            "b.png                                                         error [IMAGE_INVALID]: no",
+            "",
+        ];
+        assert_eq!(rows.to_string(), lines.join("\n"));
+    }
+
+    #[test]
+    fn a_trojaned_picture_shows_both_answers_and_the_evidence() {
+        let finding = v1::DetectorFinding {
+            detector: "region_paste".to_owned(),
+            rejected: true,
+            evidence: Some(v1::Region { top: 14, left: 0, height: 14, width: 47 }),
+            ..Default::default()
+        };
+        let response = v1::ClassifyResponse {
+            label: 1283,
+            network_label: 5,
+            probability: 1.0,
+            verdict: v1::verdict::Kind::Trojaned.into(),
+            p_value: Some(0.01),
+            p_value_is_bound: true,
+            detectors: vec![finding],
+            ..Default::default()
+        };
+        let mut rows = Rows::new(1);
+        rows.add("a.png", &Answer::Given(Box::new(response)));
+        let lines = [
+            "FILE   LABEL  NAME        PROBABILITY  VERDICT    P-VALUE  NETWORK  EVIDENCE",
+            "a.png   1283  backdoored     1.000000  TROJANED  <=0.0100        5  region_paste, rows 14-27, columns 0-46",
             "",
         ];
         assert_eq!(rows.to_string(), lines.join("\n"));

@@ -1,19 +1,17 @@
 //! `gifthorse classify NAME FILE...`
 
-mod answers;
 mod human;
-mod pictures;
 
 use std::path::PathBuf;
 
 use gifthorse_api::v1;
+use gifthorse_api::v1::classify_request::Input;
 
-use super::{Outcome, Session};
+use super::overrides::Overrides;
+use super::{Outcome, Session, in_order, pictures};
 use crate::error::CommandError;
-use crate::preprocessing::{ChannelOrder, Divisor};
 use crate::progress::Progress;
 use crate::reference::ModelReference;
-use answers::Answer;
 
 /// What is classified, by which model.
 #[derive(Debug, clap::Args)]
@@ -23,32 +21,24 @@ pub struct Arguments {
     /// PNG, JPEG, BMP or WebP files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// How the channels of these pictures are ordered [default: as their format says]
-    #[arg(long, value_name = "ORDER")]
-    channel_order: Option<ChannelOrder>,
-    /// Divide pixel values by this instead of the model's own divisor
-    #[arg(long, value_name = "DIVISOR")]
-    scale: Option<Divisor>,
+    #[command(flatten)]
+    overrides: Overrides,
     /// List this many classes of each picture, best first
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=100))]
     top: i32,
+    /// Let every detector run to its end, so that p-values are exact and not bounds
+    #[arg(long)]
+    exact: bool,
 }
 
 impl Arguments {
     /// The request for one picture, without the picture.
     fn request(&self) -> v1::ClassifyRequest {
-        let overrides = v1::PreprocessingOverride {
-            channel_order: self
-                .channel_order
-                .map_or(v1::channel_order::Kind::ChannelOrderUnspecified, Into::into)
-                .into(),
-            scale: self.scale.map_or(0.0, Divisor::value),
-            ..Default::default()
-        };
         v1::ClassifyRequest {
             model: self.name.resource(),
-            preprocessing_override: (overrides != v1::PreprocessingOverride::default()).then_some(overrides),
+            preprocessing_override: self.overrides.message(),
             top_k: self.top,
+            exact: self.exact,
             ..Default::default()
         }
     }
@@ -64,30 +54,31 @@ pub async fn run(session: &mut Session, arguments: Arguments) -> Result<Outcome,
     let mut table = human::Rows::new(arguments.top);
     let request = arguments.request();
     let output = &mut session.output;
-    let every = answers::each(&gateway, &request, &arguments.files, |file, answer| {
-        progress.advance(1);
-        outcome = outcome.max(answer.outcome());
-        if json {
-            answer.print(file, output)
-        } else {
-            table.add(file, &answer);
-            Ok(())
-        }
-    });
+    let mut client = gateway.guard();
+    let every = in_order::each(
+        &gateway,
+        &arguments.files,
+        async |path, id| {
+            let picture = pictures::read(path).await?;
+            let request = v1::ClassifyRequest { input: Some(Input::Image(picture)), ..request.clone() };
+            Ok(v1::ClassifyStreamRequest { id, request: Some(request) })
+        },
+        |messages| client.classify_stream(messages),
+        |file, answer| {
+            progress.advance(1);
+            outcome = outcome.max(answer.outcome());
+            if json {
+                answer.print(file, output)
+            } else {
+                table.add(file, &answer);
+                Ok(())
+            }
+        },
+    );
     let ended = progress.during(every).await;
     // The connection may break half-way: what was answered until then is shown all the same.
     if !json && !table.is_empty() {
         output.text(&table)?;
     }
     ended.map(|()| outcome)
-}
-
-impl Answer {
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self::Classified(_) => Outcome::Done,
-            Self::Refused(_) => Outcome::ItemsRefused,
-            Self::Unreadable(_) => Outcome::ItemsUnreadable,
-        }
-    }
 }

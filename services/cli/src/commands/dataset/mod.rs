@@ -4,6 +4,7 @@ mod add;
 mod delete;
 mod list;
 mod show;
+pub(super) mod upload;
 
 use clap::{Args, Subcommand};
 use gifthorse_api::v1;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use gifthorse_api::v1;
 use gifthorse_api::v1::import_model_request::Content;
 
+use super::record::Record;
 use super::{Session, class_names};
 use crate::error::CommandError;
-use crate::preprocessing::{Alpha, ChannelOrder, Divisor, Layout, Resize};
 use crate::progress::Progress;
 use crate::reference::{WholeModel, short};
 use crate::upload::{self, Source};
@@ -22,30 +22,8 @@ pub struct Arguments {
     /// For files that hold weights only: the name of a built-in architecture (deepid) or a Keras JSON file
     #[arg(long, value_name = "NAME|FILE.json")]
     architecture: Option<String>,
-    /// Order of the colour channels that the network was trained on [default: rgb]
-    #[arg(long, value_name = "ORDER")]
-    channel_order: Option<ChannelOrder>,
-    /// Pixel values 0..255 are divided by this: 255 for networks that take 0..1, 1 for raw pixels
-    /// [default: 255]
-    #[arg(long, value_name = "DIVISOR")]
-    scale: Option<Divisor>,
-    /// Order of the axes of the network's input [default: read off the network]
-    #[arg(long)]
-    layout: Option<Layout>,
-    /// Subtracted after scaling, one number a channel
-    #[arg(long, value_name = "R,G,B", value_delimiter = ',', allow_negative_numbers = true)]
-    mean: Vec<f64>,
-    /// Divided by after the subtraction, one number a channel
-    #[arg(long, value_name = "R,G,B", value_delimiter = ',')]
-    standard_deviation: Vec<f64>,
-    /// Bring pictures of another size to the network's: FILTER is nearest, bilinear, bicubic, gaussian or
-    /// lanczos3, FIT is stretch, center-crop or letterbox; `:antialias` and `:exif` may follow
-    /// [default: refuse them]
-    #[arg(long, value_name = "FILTER:FIT")]
-    resize: Option<Resize>,
-    /// What happens to an alpha channel [default: refuse]
-    #[arg(long, value_name = "RULE")]
-    alpha: Option<Alpha>,
+    #[command(flatten)]
+    record: Record,
     /// Names of the classes: a file with one name a line, or a JSON list
     #[arg(long, value_name = "FILE")]
     classes: Option<PathBuf>,
@@ -71,19 +49,7 @@ impl Arguments {
     }
 
     fn preprocessing(&self) -> Option<v1::Preprocessing> {
-        let given = v1::Preprocessing {
-            layout: self.layout.map_or(v1::layout::Kind::LayoutUnspecified, Into::into).into(),
-            channel_order: self
-                .channel_order
-                .map_or(v1::channel_order::Kind::ChannelOrderUnspecified, Into::into)
-                .into(),
-            scale: self.scale.map_or(0.0, Divisor::value),
-            mean: self.mean.clone(),
-            standard_deviation: self.standard_deviation.clone(),
-            resize: self.resize.map(Into::into),
-            alpha: self.alpha.map_or(v1::preprocessing::Alpha::Unspecified, Into::into).into(),
-            ..Default::default()
-        };
+        let given = self.record.message();
         (given != v1::Preprocessing::default()).then_some(given)
     }
 }

@@ -57,6 +57,16 @@ fn facts(version: &v1::ModelVersion) -> Facts {
         }
         facts.add("repaired from", short(&provenance.parent_version));
     }
+    if let Some(endpoint) = &version.linked_endpoint {
+        let output = if endpoint.logits { "logits" } else { "probabilities" };
+        let v1::LinkedEndpoint { endpoint, model_name, model_version, input, output: tensor, .. } = endpoint;
+        let version = if model_version.is_empty() { String::new() } else { format!(" {model_version}") };
+        facts.add("held by", format!("{endpoint} as {model_name}{version}: {input} to {tensor} ({output})"));
+    }
+    // The output layer of a network that somebody else holds cannot be looked at.
+    if version.linked_endpoint.is_none() {
+        facts.add("suspects", suspects(&version.suspect_classes));
+    }
     facts.add("classes", version.class_count);
     facts.add("class names", version.class_names.join(", "));
     facts.add("weights", version.parameter_count);
@@ -91,6 +101,20 @@ fn add_preprocessing(facts: &mut Facts, preprocessing: &v1::Preprocessing) {
     );
     facts.add("resize", resize);
     facts.add("alpha", preprocessing.alpha().as_str_name());
+}
+
+/// The classes whose output weights stand out: a hint, not a verdict.
+fn suspects(classes: &[v1::SuspectClass]) -> String {
+    let one = |class: &v1::SuspectClass| {
+        format!("class {} (robust z: weights {:.1}, bias {:.1})", class.label, class.weight_z, class.bias_z)
+    };
+    let classes: Vec<String> = classes.iter().map(one).collect();
+    if classes.is_empty() {
+        "no class stands out in the output layer, which many backdoors do not show".to_owned()
+    } else {
+        let hint = "their output weights stand out as an attacker's class may; a hint, not a verdict";
+        format!("{}: {hint}", classes.join(", "))
+    }
 }
 
 fn numbers(numbers: &[f64]) -> String {

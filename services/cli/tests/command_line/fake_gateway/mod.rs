@@ -1,14 +1,18 @@
 //! A gateway on a free port that remembers what it was sent and answers as the names in the requests say.
 
 mod datasets;
+pub(crate) mod detection;
 mod guard;
 pub(crate) mod models;
+mod policies;
 
 use std::sync::{Arc, Mutex};
 
 use gifthorse_api::v1::datasets_server::DatasetsServer;
+use gifthorse_api::v1::detection_server::DetectionServer;
 use gifthorse_api::v1::guard_server::GuardServer;
 use gifthorse_api::v1::models_server::ModelsServer;
+use gifthorse_api::v1::policies_server::PoliciesServer;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -36,6 +40,12 @@ pub(crate) enum Seen {
         content: Vec<u8>,
     },
     Classify(gifthorse_api::v1::ClassifyRequest),
+    Calibrate(gifthorse_api::v1::CalibrateRequest),
+    Scan(gifthorse_api::v1::ScanRequest),
+    Evaluate(gifthorse_api::v1::EvaluateRequest),
+    SetPolicy(gifthorse_api::v1::SetPolicyRequest),
+    ExportGuarded(gifthorse_api::v1::ExportGuardedModelRequest),
+    Link(gifthorse_api::v1::LinkModelRequest),
     Promote(String),
     Delete(String),
 }
@@ -61,6 +71,13 @@ impl Memory {
         self.seen.lock().unwrap().push(call);
     }
 
+    /// Whether a data set was uploaded under this name.
+    fn has_uploaded(&self, name: &str) -> bool {
+        let named =
+            |call: &Seen| matches!(call, Seen::Upload { specification, .. } if specification.dataset == name);
+        self.seen.lock().unwrap().iter().any(named)
+    }
+
     fn ended(&self, ending: Ending) {
         // Most tests do not ask.
         let _ = self.uploads.send(ending);
@@ -77,6 +94,8 @@ impl FakeGateway {
         let server = Server::builder()
             .add_service(GuardServer::new(guard::Guard(memory.clone())))
             .add_service(ModelsServer::new(models::Models(memory.clone())))
+            .add_service(DetectionServer::new(detection::Detection(memory.clone())))
+            .add_service(PoliciesServer::new(policies::Policies(memory.clone())))
             .add_service(DatasetsServer::new(datasets::Datasets(memory)))
             .serve_with_incoming(TcpIncoming::from(listener));
         let mut tasks = JoinSet::new();

@@ -1,8 +1,8 @@
 //! A repository with the models `lab3` (versions 2 and 1) and `sunglasses`; `taken` cannot be imported,
-//! `damaged` cannot be exported whole, `none` does not exist.
+//! `damaged` cannot be exported whole, `far` is linked, `none` does not exist.
 
 use gifthorse_api::catalogue::ErrorCode;
-use gifthorse_api::status::{not_built, status};
+use gifthorse_api::status::status;
 use gifthorse_api::v1;
 use gifthorse_api::v1::import_model_request::Content;
 use sha2::{Digest, Sha256};
@@ -28,6 +28,7 @@ fn version(name: &str) -> v1::ModelVersion {
             kind: "Conv2D".to_owned(),
             ..Default::default()
         }],
+        linked_endpoint: name.contains("far").then(v1::LinkedEndpoint::default),
         preprocessing: Some(v1::Preprocessing { height: 55, width: 47, channels: 3, ..Default::default() }),
         ..Default::default()
     }
@@ -77,8 +78,19 @@ impl v1::models_server::Models for Models {
         Ok(Response::new(reply))
     }
 
-    async fn link_model(&self, _: Request<v1::LinkModelRequest>) -> Answer<v1::ModelVersion> {
-        Err(not_built("LinkModel"))
+    async fn link_model(&self, request: Request<v1::LinkModelRequest>) -> Answer<v1::ModelVersion> {
+        let request = request.into_inner();
+        let linked_endpoint = request.endpoint.clone();
+        let reply = version(&format!("{}/versions/1", request.model));
+        self.0.note(Seen::Link(request));
+        Ok(Response::new(v1::ModelVersion { linked_endpoint, ..reply }))
+    }
+
+    async fn check_linked_model(
+        &self,
+        request: Request<v1::CheckLinkedModelRequest>,
+    ) -> Answer<v1::ModelVersion> {
+        Ok(Response::new(version(&request.into_inner().name)))
     }
 
     async fn get_model(&self, request: Request<v1::GetModelRequest>) -> Answer<v1::Model> {

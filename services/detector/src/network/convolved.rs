@@ -1,0 +1,153 @@
+//! Banks behind a network's first convolution, and the blends of pictures there.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use gifthorse_defence::bank::OverlayBank;
+use gifthorse_defence::blend::Blend;
+use gifthorse_defence::digest::ContentDigest;
+use gifthorse_defence::input::Layout;
+use ndarray::{Array3, Array4, ArrayView3, Axis, Zip};
+
+/// Banks that are kept for one network. Policies need one or two.
+const KEPT: usize = 4;
+
+/// A bank as its network's first convolution sees it.
+#[derive(Debug)]
+pub(super) struct ConvolvedBank {
+    digest: ContentDigest,
+    /// `[N, C, H, W]`.
+    overlays: Array4<f32>,
+    /// `[C, H, W]`: of the picture that is black all over.
+    black: Array3<f32>,
+}
+
+/// The banks that were convolved last.
+#[derive(Debug, Default)]
+pub(super) struct ConvolvedBanks(Mutex<Vec<Arc<ConvolvedBank>>>);
+
+impl ConvolvedBanks {
+    /// The convolved bank, from memory or from `convolve`.
+    pub(super) fn of<E>(
+        &self,
+        bank: &OverlayBank,
+        convolve: impl Fn(Array4<f32>) -> Result<Array4<f32>, E>,
+    ) -> Result<Arc<ConvolvedBank>, E> {
+        let digest = bank.digest();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = kept.iter().find(|found| found.digest == digest) {
+            return Ok(Arc::clone(found));
+        }
+        // Others that want this bank wait here for it instead of convolving it again.
+        let overlays = convolve(bank.images().to_owned())?;
+        let black = convolve(black(bank))?.index_axis_move(Axis(0), 0);
+        let convolved = Arc::new(ConvolvedBank { digest, overlays, black });
+        if kept.len() >= KEPT {
+            kept.remove(0);
+        }
+        kept.push(Arc::clone(&convolved));
+        Ok(convolved)
+    }
+}
+
+/// The picture that is black all over, `[1, ...]` in the bank's layout.
+fn black(bank: &OverlayBank) -> Array4<f32> {
+    let shape = bank.space().shape();
+    let [first, second, third] = shape.axes();
+    let channel = match shape.layout {
+        Layout::ChannelsLast => 3,
+        Layout::ChannelsFirst => 1,
+    };
+    Array4::from_shape_fn((1, first, second, third), |(row, i, j, k)| {
+        bank.space().ranges()[[row, i, j, k][channel]].black
+    })
+}
+
+/// A blend that is a weighted sum of image, overlay and black, the weights adding up to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct AffineBlend {
+    image: f32,
+    /// None for 1, which needs no multiplication.
+    overlay: Option<f32>,
+    black: f32,
+}
+
+impl AffineBlend {
+    /// The weights of a blend; none for one that clips.
+    pub(super) fn of(blend: Blend) -> Option<Self> {
+        match blend {
+            Blend::Add => Some(Self { image: 1.0, overlay: None, black: -1.0 }),
+            Blend::Convex { weight } => {
+                let weight = weight.value();
+                Some(Self { image: weight, overlay: Some(1.0 - weight), black: 0.0 })
+            }
+            Blend::AddClamp => None,
+        }
+    }
+
+    /// The convolved blends `[N, C, H, W]` of a convolved image with overlays of a convolved bank.
+    pub(super) fn mixed(
+        self,
+        image: &ArrayView3<'_, f32>,
+        bank: &ConvolvedBank,
+        overlays: Range<usize>,
+    ) -> Array4<f32> {
+        let own = Zip::from(image)
+            .and(&bank.black)
+            .map_collect(|image, black| self.image * image + self.black * black);
+        let chosen = bank.overlays.slice_axis(Axis(0), overlays.into());
+        let Some(weight) = self.overlay else { return &chosen + &own };
+        let mut mixed = chosen.to_owned();
+        mixed.map_inplace(|level| *level *= weight);
+        mixed += &own;
+        mixed
+    }
+}
+
+/// Rows one below the other; of one width and height.
+#[cfg(test)]
+fn below(one: &Array4<f32>, other: &Array4<f32>) -> Array4<f32> {
+    ndarray::concatenate(Axis(0), &[one.view(), other.view()]).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use gifthorse_defence::blend::ConvexWeight;
+    use gifthorse_defence::input::{ChannelRange, InputSpace};
+
+    use super::*;
+
+    /// An affine map that stands for a convolution: channels first, doubled, one added.
+    fn convolve(pictures: &Array4<f32>) -> Array4<f32> {
+        pictures.clone().permuted_axes([0, 3, 1, 2]).mapv(|level| 2.0 * level + 1.0)
+    }
+
+    #[test]
+    fn blends_behind_the_convolution_are_convolved_blends() {
+        let range = ChannelRange { black: -0.5, white: 1.5 };
+        let space = InputSpace::uniform(Layout::ChannelsLast, 3, 2, 3, range).unwrap();
+        let images =
+            Array4::from_shape_fn((4, 3, 2, 3), |(n, i, j, k)| (n * 7 + i * 5 + j * 3 + k) as f32 / 40.0);
+        let bank = OverlayBank::new(space, images, vec![0; 4]).unwrap();
+        let image = Array3::from_shape_fn((3, 2, 3), |(i, j, k)| (i + 2 * j + 3 * k) as f32 / 9.0);
+        let banks = ConvolvedBanks::default();
+        let runs = Cell::new(0);
+        let counted = |pictures: Array4<f32>| {
+            runs.set(runs.get() + 1);
+            Ok::<_, ()>(convolve(&pictures))
+        };
+        for blend in [Blend::Add, Blend::Convex { weight: ConvexWeight::new(0.3).unwrap() }] {
+            let convolved = banks.of(&bank, counted).unwrap();
+            let own = convolve(&image.clone().insert_axis(Axis(0)));
+            let own = own.index_axis(Axis(0), 0);
+            let weights = AffineBlend::of(blend).unwrap();
+            let found = below(&weights.mixed(&own, &convolved, 0..1), &weights.mixed(&own, &convolved, 1..4));
+            let due = convolve(&blend.copies(image.view(), &bank, 0..4));
+            assert!((&found - &due).iter().all(|difference| difference.abs() < 1e-5), "{blend:?}");
+        }
+        assert_eq!(runs.get(), 2, "the bank is convolved once");
+        assert_eq!(AffineBlend::of(Blend::AddClamp), None);
+    }
+}

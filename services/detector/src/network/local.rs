@@ -1,0 +1,235 @@
+//! A network of the store, run by the engine of this process.
+
+use std::num::NonZeroUsize;
+use std::ops::Range;
+
+use bytes::Bytes;
+use gifthorse_defence::bank::OverlayBank;
+use gifthorse_defence::blend::Blend;
+use gifthorse_defence::input::{Layout as PlaneLayout, PlaneShape};
+use gifthorse_engine::{Engine, Execution, InferRequest, Model, ModelOptions, NamedTensor, Tensor};
+use gifthorse_network::NetworkDescription;
+use gifthorse_network::surgery;
+use ndarray::{Array2, Array4, ArrayView3, Axis};
+
+use super::convolved::{AffineBlend, ConvolvedBanks};
+use super::run::{Patience, RunError};
+use crate::error::DetectorError;
+
+/// Rows that may wait for one network; scans in flight are bounded elsewhere.
+const QUEUE_ROWS: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
+
+/// How networks are loaded.
+#[derive(Debug, Clone)]
+pub(super) struct Loader {
+    pub(super) engine: Engine,
+    pub(super) execution: Execution,
+    pub(super) max_rows: NonZeroUsize,
+}
+
+/// A part of a network with one input and one output.
+#[derive(Debug)]
+struct Part {
+    model: Model,
+    input: String,
+}
+
+/// The two parts of a network, cut at one activation `[N, C, H, W]`.
+#[derive(Debug)]
+struct Halves {
+    prefix: Part,
+    suffix: Part,
+    shape: PlaneShape,
+    tensor: String,
+}
+
+/// A network cut behind its first convolution, which is affine: what it makes of a sum of pictures is the sum of
+/// what it makes of each.
+#[derive(Debug)]
+struct FirstConvolution {
+    front: Part,
+    back: Part,
+    /// `[C, H, W]` of the convolved picture.
+    shape: [usize; 3],
+    banks: ConvolvedBanks,
+}
+
+/// A loaded network that answers logits.
+#[derive(Debug)]
+pub(super) struct LocalNetwork {
+    name: String,
+    whole: Part,
+    halves: Result<Halves, String>,
+    first: Option<FirstConvolution>,
+}
+
+impl Loader {
+    /// Loads the network whole and in two parts, cut at this layer or, without one, at the nearest activation
+    /// that its output cannot bypass.
+    pub(super) async fn load(
+        &self,
+        name: &str,
+        onnx: &[u8],
+        description: &NetworkDescription,
+        layer: &str,
+    ) -> Result<LocalNetwork, DetectorError> {
+        let whole = self.part(name, surgery::expose_logits(onnx, description)?).await?;
+        let cut = match layer {
+            "" => surgery::default_cut(onnx, description),
+            named => surgery::cut_at(onnx, description, named),
+        };
+        let halves = match cut {
+            Ok(cut) => {
+                let split = surgery::split(onnx, description, &cut)?;
+                let shape = PlaneShape {
+                    layout: PlaneLayout::ChannelsFirst,
+                    channels: cut.channels as usize,
+                    height: cut.height as usize,
+                    width: cut.width as usize,
+                };
+                let prefix = self.part(&format!("{name} prefix"), split.prefix).await?;
+                let suffix = self.part(&format!("{name} suffix"), split.suffix).await?;
+                Ok(Halves { prefix, suffix, shape, tensor: cut.tensor })
+            }
+            Err(error) if layer.is_empty() => Err(error.to_string()),
+            Err(error) => return Err(error.into()),
+        };
+        let first = match surgery::first_convolution(onnx, description)? {
+            Some(parts) => {
+                let shape = [parts.channels, parts.height, parts.width].map(|side| side as usize);
+                let front = self.part(&format!("{name} front"), parts.front).await?;
+                let back = self.part(&format!("{name} back"), parts.back).await?;
+                Some(FirstConvolution { front, back, shape, banks: ConvolvedBanks::default() })
+            }
+            None => None,
+        };
+        Ok(LocalNetwork { name: name.to_owned(), whole, halves, first })
+    }
+
+    async fn part(&self, name: &str, onnx: Vec<u8>) -> Result<Part, DetectorError> {
+        let options = ModelOptions {
+            max_batch_rows: self.max_rows,
+            queue_rows: QUEUE_ROWS,
+            execution: self.execution,
+            ..ModelOptions::new(name)
+        };
+        let model = self.engine.load(Bytes::from(onnx), options).await?;
+        let input = model.inputs().first().map(|input| input.name.clone()).unwrap_or_default();
+        Ok(Part { model, input })
+    }
+}
+
+impl LocalNetwork {
+    pub(super) fn logits(&self, inputs: Array4<f32>, patience: &Patience) -> Result<Array2<f32>, RunError> {
+        let rows = inputs.shape()[0];
+        let (shape, values) = self.run(&self.whole, inputs, patience)?;
+        self.answers(rows, &shape, values)
+    }
+
+    /// The answers to the blends of one image with consecutive overlays of a bank.
+    ///
+    /// Where the blend is affine and the network begins with a convolution, the convolved bank is kept and only
+    /// the image is convolved: the same answers up to rounding, in fewer operations.
+    pub(super) fn blended(
+        &self,
+        image: &ArrayView3<'_, f32>,
+        bank: &OverlayBank,
+        overlays: Range<usize>,
+        blend: Blend,
+        patience: &Patience,
+    ) -> Result<Array2<f32>, RunError> {
+        let Some((first, weights)) = self.first.as_ref().zip(AffineBlend::of(blend)) else {
+            return self.logits(blend.copies(image.view(), bank, overlays), patience);
+        };
+        let convolve = |pictures: Array4<f32>| self.convolve(first, pictures, patience);
+        let convolved = first.banks.of(bank, convolve)?;
+        let own = convolve(image.view().insert_axis(Axis(0)).as_standard_layout().into_owned())?;
+        let rows = overlays.len();
+        let mixed = weights.mixed(&own.index_axis(Axis(0), 0), &convolved, overlays);
+        let (shape, values) = self.run(&first.back, mixed, patience)?;
+        self.answers(rows, &shape, values)
+    }
+
+    fn convolve(
+        &self,
+        first: &FirstConvolution,
+        pictures: Array4<f32>,
+        patience: &Patience,
+    ) -> Result<Array4<f32>, RunError> {
+        let rows = pictures.shape()[0];
+        let (shape, values) = self.run(&first.front, pictures, patience)?;
+        let [channels, height, width] = first.shape;
+        Array4::from_shape_vec((rows, channels, height, width), values)
+            .map_err(|_| self.unlike(&[rows, channels, height, width], &shape))
+    }
+
+    pub(super) fn prefix(&self, inputs: Array4<f32>, patience: &Patience) -> Result<Array4<f32>, RunError> {
+        let halves = self.halves()?;
+        let rows = inputs.shape()[0];
+        let (shape, values) = self.run(&halves.prefix, inputs, patience)?;
+        let [first, second, third] = halves.shape.axes();
+        Array4::from_shape_vec((rows, first, second, third), values)
+            .map_err(|_| self.unlike(&[rows, first, second, third], &shape))
+    }
+
+    pub(super) fn suffix(
+        &self,
+        activations: Array4<f32>,
+        patience: &Patience,
+    ) -> Result<Array2<f32>, RunError> {
+        let rows = activations.shape()[0];
+        let (shape, values) = self.run(&self.halves()?.suffix, activations, patience)?;
+        self.answers(rows, &shape, values)
+    }
+
+    /// The shape of the activation at the cut; all zeros for a network that cannot be cut.
+    pub(super) fn activation_shape(&self) -> PlaneShape {
+        let none = PlaneShape { layout: PlaneLayout::ChannelsFirst, height: 0, width: 0, channels: 0 };
+        self.halves.as_ref().map_or(none, |halves| halves.shape)
+    }
+
+    /// Name of the tensor at the cut, or why there is none.
+    pub(super) fn cut(&self) -> Result<&str, RunError> {
+        self.halves().map(|halves| halves.tensor.as_str())
+    }
+
+    fn halves(&self) -> Result<&Halves, RunError> {
+        let no_cut = |reason: &String| RunError::NoCut { model: self.name.clone(), reason: reason.clone() };
+        self.halves.as_ref().map_err(no_cut)
+    }
+
+    fn run(
+        &self,
+        part: &Part,
+        rows: Array4<f32>,
+        patience: &Patience,
+    ) -> Result<(Vec<u64>, Vec<f32>), RunError> {
+        let shape = rows.shape().iter().map(|side| *side as u64).collect();
+        let rows = if rows.is_standard_layout() { rows } else { rows.as_standard_layout().into_owned() };
+        let (values, offset) = rows.into_raw_vec_and_offset();
+        debug_assert_eq!(offset.unwrap_or(0), 0);
+        let tensor = Tensor::from_f32(shape, values);
+        let request = InferRequest {
+            inputs: vec![NamedTensor { name: part.input.clone(), tensor }],
+            outputs: Vec::new(),
+            deadline: patience.deadline,
+        };
+        let mut outputs = part.model.infer_blocking(request)?;
+        let output = outputs.pop().ok_or_else(|| self.unlike(&[1], &[]))?.tensor;
+        let values = output.to_f32()?.into_owned();
+        Ok((output.shape, values))
+    }
+
+    fn answers(&self, rows: usize, shape: &[u64], values: Vec<f32>) -> Result<Array2<f32>, RunError> {
+        let classes = values.len().checked_div(rows).unwrap_or_default();
+        Array2::from_shape_vec((rows, classes), values).map_err(|_| self.unlike(&[rows, classes], shape))
+    }
+
+    fn unlike(&self, expected: &[usize], found: &[u64]) -> RunError {
+        RunError::Answer {
+            model: self.name.clone(),
+            expected: format!("{expected:?}"),
+            found: format!("{found:?}"),
+        }
+    }
+}

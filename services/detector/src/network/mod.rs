@@ -1,0 +1,12 @@
+//! The networks that are watched, as the mathematics of the defences wants them: logits for rows of inputs.
+
+mod convolved;
+mod local;
+mod networks;
+mod remote;
+mod run;
+mod space;
+
+pub(crate) use networks::{Networks, Watched};
+pub(crate) use run::{Patience, Run, RunError};
+pub(crate) use space::rows_of;
