@@ -1,10 +1,11 @@
 """Starts all services with `gifthorse up` and runs every conformance script against them.
 
-    house.py PROGRAMS [--torch PYTHON] [--keras PYTHON]
+    house.py PROGRAMS [--torch PYTHON] [--keras PYTHON] [--mlserver PYTHON]
 
 PROGRAMS is the folder of the built programs. With PYTHON, the interpreter of an environment made by
 torch_environment.sh, the networks of torch_models.py are imported and compared too; with one that has Keras, the
-real networks of GIFTHORSE_TEST_DATA go out as Keras files and answer the same there.
+real networks of GIFTHORSE_TEST_DATA go out as Keras files and answer the same there; with one that has MLServer,
+one of them is linked there.
 """
 
 import argparse
@@ -101,7 +102,9 @@ def main():
     parser.add_argument("programs", type=Path, help="folder of the programs")
     parser.add_argument("--torch", metavar="PYTHON", help="interpreter that has torch")
     parser.add_argument("--keras", metavar="PYTHON", help="interpreter that has keras")
+    parser.add_argument("--mlserver", metavar="PYTHON", help="interpreter that has mlserver")
     arguments = parser.parse_args()
+    data = os.environ.get("GIFTHORSE_TEST_DATA", "../shared/data")
     scripts = Scripts()
     with tempfile.TemporaryDirectory(prefix="gifthorse-conformance-") as folder:
         work = Path(folder)
@@ -115,11 +118,13 @@ def main():
                 names = [f"gifthorse.v1.{service}" for service in services] + inference
                 scripts.run("health_and_reflection.py", running.addresses[name], *names)
             if arguments.keras:
-                data = os.environ.get("GIFTHORSE_TEST_DATA", "../shared/data")
                 program, gateway = arguments.programs / "gifthorse", running.addresses["gateway"]
                 scripts.run("keras_round_trip.py", program, gateway, data, python=arguments.keras)
             if arguments.torch:
                 foreign_networks(scripts, running, arguments.torch, work)
+    if arguments.mlserver:
+        # With services of its own: which servers may be linked is configuration.
+        scripts.run("linked_server.py", arguments.programs, data, python=arguments.mlserver)
     for failure in scripts.failed:
         print(f"FAILED: {failure}")
     sys.exit(1 if scripts.failed else 0)

@@ -33,4 +33,10 @@ if keras=$(tests/python_environment.sh keras tests/conformance/requirements-kera
 else
     skip "Keras (its environment cannot be made, see above)"
 fi
+
+if mlserver=$(tests/python_environment.sh bench tests/bench/requirements.txt); then
+    set -- --mlserver "$mlserver" "$@"
+else
+    skip "a linked MLServer (its environment cannot be made, see above)"
+fi
 exec "$python" tests/conformance/house.py "$programs" "$@"

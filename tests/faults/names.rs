@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gifthorse_api::catalogue::ErrorCode::{InvalidName, ModelNotFound, NotBuilt};
+use gifthorse_api::catalogue::ErrorCode::{InvalidField, InvalidName, ModelNotFound, NotBuilt};
 use gifthorse_api::inference as protocol;
 use gifthorse_api::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use gifthorse_api::v1;
@@ -168,22 +168,24 @@ async fn of_the_guard_and_the_inference_protocol() {
 }
 
 #[tokio::test]
-async fn of_what_is_not_built_yet() {
+async fn of_detection_and_of_what_is_not_built_yet() {
     let mut vigil = Vigil::start().await;
     let traveller = "../../x";
     let mut models = ModelsClient::new(vigil.gateway.clone());
     let answer = call!(models.link_model(LinkModelRequest { model: traveller, ..Default::default() }));
-    assert_refused("LinkModel", answer, NotBuilt, "Models/LinkModel");
+    assert_refused("LinkModel", answer, InvalidName, "");
+    let answer = call!(models.check_linked_model(CheckLinkedModelRequest { name: traveller }));
+    assert_refused("CheckLinkedModel", answer, InvalidName, "");
     let mut detection = DetectionClient::new(vigil.gateway.clone());
     let answer = call!(detection.get_calibration(GetCalibrationRequest { name: traveller }));
-    assert_refused("GetCalibration", answer, NotBuilt, "Detection/GetCalibration");
+    assert_refused("GetCalibration", answer, InvalidName, "");
     let answer = call!(detection.calibrate(CalibrateRequest { model: traveller, ..Default::default() }));
-    assert_refused("Calibrate", answer, NotBuilt, "Detection/Calibrate");
+    assert_refused("Calibrate", answer, InvalidName, "");
     let answer = call!(detection.scan(ScanRequest { model: traveller, ..Default::default() }));
-    assert_refused("Scan", answer, NotBuilt, "Detection/Scan");
+    assert_refused("Scan", answer, InvalidName, "");
     let mut policies = PoliciesClient::new(vigil.gateway.clone());
     let answer = call!(policies.get_policy(GetPolicyRequest { name: traveller }));
-    assert_refused("GetPolicy", answer, NotBuilt, "Policies/GetPolicy");
+    assert_refused("GetPolicy", answer, InvalidField, "policies/NAME");
     let mut alarms = AlarmsClient::new(vigil.gateway.clone());
     let answer = call!(alarms.get_alarm(GetAlarmRequest { name: traveller }));
     assert_refused("GetAlarm", answer, NotBuilt, "Alarms/GetAlarm");

@@ -78,7 +78,10 @@ async fn a_model_lives_through_the_command_line() {
     }
     let table = shown(&house, &["classify", "faces", &at("a.png"), &at("b.png")]);
     let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(columns, ["FILE", "LABEL", "NAME", "PROBABILITY", "VERDICT"]);
+    assert_eq!(
+        columns,
+        ["FILE", "LABEL", "NAME", "PROBABILITY", "VERDICT", "P-VALUE", "NETWORK", "EVIDENCE"]
+    );
     assert_eq!(table.lines().count(), 3);
 
     let promoted = house.json(&["model", "promote", "faces@2"]).remove(0);

@@ -1,0 +1,9 @@
+//! Calibrations, scans, policies and verdicts, through the front door.
+
+mod damage;
+mod faces;
+mod guarantees;
+mod outages;
+mod refusals;
+mod repeatable;
+mod support;
