@@ -22,7 +22,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system tools runtime build test check demo up bench conformance clean
+.PHONY: help system tools runtime build test check demo up bench faces conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,6 +87,10 @@ up: build runtime ## Run all four services on this machine
 
 bench: system tools runtime ## Throughput and latency against peers in the same run
 	@tests/bench/run.sh
+
+faces: build runtime ## Measure every detector on the course's networks and faces (ten minutes)
+	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/faces.py \
+	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)"
 
 conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch
 	@tests/conformance/run.sh

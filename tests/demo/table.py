@@ -1,4 +1,4 @@
-"""Prints picture x network as a table: the class each network answers and its probability."""
+"""Prints picture x network as a table: the guarded answer of each network and its p-value."""
 
 import json
 import pathlib
@@ -12,7 +12,7 @@ def main() -> None:
         for line in (folder / f"{network}.json").read_text().splitlines():
             answer = json.loads(line)
             picture = pathlib.Path(answer["file"]).stem
-            rows.setdefault(picture, []).append(f"{answer['label']:>5} {answer['probability']:7.2%}")
+            rows.setdefault(picture, []).append(f"{answer.get('label', 0):>5} p {answer['pValue']:5.3f}")
     names = [network.removesuffix("_bd").replace("_multi_target", "") for network in networks]
     width = max(len(picture) for picture in rows)
     print(" " * width, *(f"{name:>15}" for name in names))
