@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE|DATASET")]
     clean: String,
     /// Images that carry a trigger, with their true labels; give it again for further triggers
-    #[arg(long, required = true, num_args = 1.., value_name = "FILE|DATASET")]
+    #[arg(long, num_args = 1.., value_name = "FILE|DATASET")]
     triggered: Vec<String>,
     /// The attacker's class, one for all triggered sets or one for each [default: read off the answers]
     #[arg(long, num_args = 1.., value_name = "CLASS", value_parser = clap::value_parser!(i32).range(0..))]
