@@ -130,7 +130,7 @@ mod tests {
             ErrorKind::ArgumentConflict
         );
         assert_eq!(refused("gifthorse scan a b.png --alpha 0.1"), ErrorKind::MissingRequiredArgument);
-        assert_eq!(refused("gifthorse evaluate a --clean x"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("gifthorse evaluate a --triggered x"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("gifthorse policy set a --alpha 0.1"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("gifthorse model export a --guarded --format onnx"), ErrorKind::ArgumentConflict);
         // Commands of later releases are not there yet.
