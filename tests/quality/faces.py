@@ -77,7 +77,7 @@ def scores(gifthorse, network, clean, stamped, hosts):
     halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
     of_clean = {name: np.full(len(labels), np.nan) for name in DETECTORS}
     of_stamped, effective = {}, {}
-    stem = f"{network.split('_')[0]}-{'-'.join(map(str, hosts[:3]))}-{network.count('_')}"
+    stem = f"{network}-{'-'.join(map(str, hosts[:3]))}"
     bank = gifthorse.dataset(f"{stem}-bank", images[hosts], labels[hosts])
     for turn, (calibrating, scored) in enumerate([halves, halves[::-1]]):
         calibrating = gifthorse.dataset(f"{stem}-c{turn}", images[calibrating], labels[calibrating])
