@@ -1,13 +1,12 @@
 //! The detector's configuration.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
-use gifthorse_engine::Execution;
+use gifthorse_engine::EngineConfiguration;
 use gifthorse_quarantine::QuarantineLimits;
 use gifthorse_service::client::ClientConfiguration;
 use gifthorse_service::configuration::Problem;
-use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate};
+use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, StoreConfiguration, Validate};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can be set.
@@ -44,20 +43,6 @@ impl Default for DetectorConfiguration {
     }
 }
 
-/// `[store]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreConfiguration {
-    /// A folder, as a path or a `file://` URL; replicas share it.
-    pub url: String,
-}
-
-impl Default for StoreConfiguration {
-    fn default() -> Self {
-        Self { url: "gifthorse-data".to_owned() }
-    }
-}
-
 /// `[upload]`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -72,18 +57,6 @@ impl Default for UploadConfiguration {
     fn default() -> Self {
         Self { file_bytes: ByteSize::mebibytes(16 * 1024), limits: QuarantineLimits::default() }
     }
-}
-
-/// `[engine]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EngineConfiguration {
-    /// The ONNX Runtime library; unset: the environment's `ORT_DYLIB_PATH`, then the system's loader.
-    pub library: Option<PathBuf>,
-    /// Threads of the pool that all networks share; unset: one a processor.
-    pub threads: Option<NonZeroUsize>,
-    /// `"cpu"`, or `{ cuda = { device = 0, required = true } }`.
-    pub execution: Execution,
 }
 
 /// The most rows of one run: what they take in memory is bounded by it.
@@ -135,9 +108,7 @@ impl Default for UpstreamConfiguration {
 impl Validate for DetectorConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
-        if self.store.url.is_empty() {
-            return Err(Problem::new("url", "is empty: give a folder").within("store"));
-        }
+        self.store.validate().map_err(|problem| problem.within("store"))?;
         if self.scan.max_rows.get() > MOST_ROWS {
             let message = format!("{} is too many: use 1 to {MOST_ROWS}", self.scan.max_rows);
             return Err(Problem::new("max_rows", message).within("scan"));

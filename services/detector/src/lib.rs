@@ -19,7 +19,7 @@ mod scan;
 use std::sync::Arc;
 
 use gifthorse_api::v1::{alarms_server, datasets_server, detection_server, policies_server};
-use gifthorse_engine::{Engine, EngineOptions};
+use gifthorse_engine::Engine;
 use gifthorse_quarantine::Quarantine;
 use gifthorse_service::client::Peer;
 use gifthorse_service::main_support::AnyError;
@@ -50,10 +50,7 @@ pub const IDENTITY: Identity = Identity {
 /// Builds the rpcs of the detector service.
 pub async fn build(context: Context<DetectorConfiguration>) -> Result<Rpcs, AnyError> {
     let configuration = context.configuration;
-    let engine = Engine::start(&EngineOptions {
-        library: configuration.engine.library.clone(),
-        threads: configuration.engine.threads,
-    })?;
+    let engine = Engine::start(&configuration.engine.options())?;
     let store = Store::open(&configuration.store.url).await?;
     let scan = &configuration.scan;
     let serving = Peer::new("serving", &configuration.upstream.serving)?;

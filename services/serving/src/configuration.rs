@@ -1,13 +1,12 @@
 //! The serving service's configuration.
 
 use std::num::{NonZeroU16, NonZeroUsize};
-use std::path::PathBuf;
 use std::time::Duration;
 
-use gifthorse_engine::Execution;
+use gifthorse_engine::EngineConfiguration;
 use gifthorse_quarantine::QuarantineLimits;
 use gifthorse_service::configuration::Problem;
-use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, Validate};
+use gifthorse_service::{ByteSize, Configuration, ServiceConfiguration, StoreConfiguration, Validate};
 use serde::{Deserialize, Serialize};
 
 use crate::linked::Address;
@@ -47,32 +46,6 @@ impl Default for ServingConfiguration {
             link: LinkConfiguration::default(),
         }
     }
-}
-
-/// `[store]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreConfiguration {
-    /// A folder, as a path or a `file://` URL; replicas share it.
-    pub url: String,
-}
-
-impl Default for StoreConfiguration {
-    fn default() -> Self {
-        Self { url: "gifthorse-data".to_owned() }
-    }
-}
-
-/// `[engine]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EngineConfiguration {
-    /// The ONNX Runtime library; unset: the environment's `ORT_DYLIB_PATH`, then the system's loader.
-    pub library: Option<PathBuf>,
-    /// Threads of the pool that all models share; unset: one a processor.
-    pub threads: Option<NonZeroUsize>,
-    /// `"cpu"`, or `{ cuda = { device = 0, required = true } }`.
-    pub execution: Execution,
 }
 
 /// `[batching]`
@@ -204,9 +177,7 @@ impl Validate for ServingConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         self.service.validate().map_err(|problem| problem.within("service"))?;
         self.link.validate().map_err(|problem| problem.within("link"))?;
-        if self.store.url.is_empty() {
-            return Err(Problem::new("url", "is empty: give a folder").within("store"));
-        }
+        self.store.validate().map_err(|problem| problem.within("store"))?;
         if self.batching.queue_rows < self.batching.max_rows {
             let message =
                 format!("{} is less than max_rows: a full batch could never wait", self.batching.queue_rows);

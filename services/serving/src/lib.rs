@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use gifthorse_api::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use gifthorse_api::v1::models_server::ModelsServer;
-use gifthorse_engine::{Engine, EngineOptions};
+use gifthorse_engine::Engine;
 use gifthorse_quarantine::Quarantine;
 use gifthorse_service::main_support::AnyError;
 use gifthorse_service::transfer::UploadLimit;
@@ -40,10 +40,7 @@ pub const IDENTITY: Identity = Identity {
 pub async fn build(context: Context<ServingConfiguration>) -> Result<Rpcs, AnyError> {
     let Context { configuration, readiness, tasks, .. } = context;
     let loaded = readiness.latch("models");
-    let engine = Engine::start(&EngineOptions {
-        library: configuration.engine.library.clone(),
-        threads: configuration.engine.threads,
-    })?;
+    let engine = Engine::start(&configuration.engine.options())?;
     let store = Store::open(&configuration.store.url).await?;
     let library = engine.library().to_owned();
     let repository = Arc::new(Repository::new(store.models(), engine, &configuration, tasks.clone()));

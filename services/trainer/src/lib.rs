@@ -6,7 +6,9 @@
 use gifthorse_api::v1::{pruning_jobs_server, worker_server};
 use gifthorse_service::configuration::Problem;
 use gifthorse_service::main_support::AnyError;
-use gifthorse_service::{Configuration, Context, Identity, Rpcs, ServiceConfiguration, Validate};
+use gifthorse_service::{
+    Configuration, Context, Identity, Rpcs, ServiceConfiguration, StoreConfiguration, Validate,
+};
 use serde::{Deserialize, Serialize};
 
 /// What this program is.
@@ -36,23 +38,10 @@ impl Default for TrainerConfiguration {
     }
 }
 
-/// `[store]`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct StoreConfiguration {
-    /// A folder, as a path or a `file://` URL; replicas share it.
-    pub url: String,
-}
-
-impl Default for StoreConfiguration {
-    fn default() -> Self {
-        Self { url: "gifthorse-data".to_owned() }
-    }
-}
-
 impl Validate for TrainerConfiguration {
     fn validate(&self) -> Result<(), Problem> {
-        self.service.validate().map_err(|problem| problem.within("service"))
+        self.service.validate().map_err(|problem| problem.within("service"))?;
+        self.store.validate().map_err(|problem| problem.within("store"))
     }
 }
 

@@ -34,7 +34,7 @@ pub use datatype::Datatype;
 pub use engine::{Engine, EngineOptions};
 pub use error::EngineError;
 pub use model::Model;
-pub use options::{Execution, ModelOptions, Provider};
+pub use options::{EngineConfiguration, Execution, ModelOptions, Provider};
 pub use request::InferRequest;
 pub use statistics::{BatchStatistics, ModelStatistics, Timing};
 pub use tensor::{NamedTensor, Shape, Tensor, TensorSpec};

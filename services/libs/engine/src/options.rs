@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineOptions;
 
 /// On what a model is meant to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,6 +23,25 @@ pub enum Execution {
         /// Refuse to load the model when the GPU cannot be had; otherwise the processor takes over.
         required: bool,
     },
+}
+
+/// The section `[engine]` of every service that runs networks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfiguration {
+    /// The ONNX Runtime library; unset: the environment's `ORT_DYLIB_PATH`, then the system's loader.
+    pub library: Option<PathBuf>,
+    /// Threads of the pool that all models share; unset: one a processor.
+    pub threads: Option<NonZeroUsize>,
+    /// `"cpu"`, or `{ cuda = { device = 0, required = true } }`.
+    pub execution: Execution,
+}
+
+impl EngineConfiguration {
+    /// How the engine is started.
+    pub fn options(&self) -> EngineOptions {
+        EngineOptions { library: self.library.clone(), threads: self.threads }
+    }
 }
 
 /// On what a model does run.

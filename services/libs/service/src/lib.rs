@@ -34,7 +34,9 @@ pub mod tasks;
 pub mod telemetry;
 pub mod transfer;
 
-pub use configuration::{ByteSize, Configuration, Secret, ServiceConfiguration, Validate};
+pub use configuration::{
+    ByteSize, Configuration, Secret, ServiceConfiguration, StoreConfiguration, Validate,
+};
 pub use deadline::Deadline;
 pub use main_support::{Context, Identity};
 pub use readiness::{Latch, Readiness};

@@ -29,7 +29,7 @@ pub use error::ConfigurationError;
 pub use secret::Secret;
 pub use sections::{
     DrainConfiguration, LimitsConfiguration, LogConfiguration, LogFormat, RuntimeConfiguration,
-    ServiceConfiguration,
+    ServiceConfiguration, StoreConfiguration,
 };
 pub use units::{ByteSize, ByteSizeError};
 

@@ -55,6 +55,29 @@ impl Validate for ServiceConfiguration {
     }
 }
 
+/// The section `[store]` of every service that keeps or reads artefacts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfiguration {
+    /// A folder, as a path or a `file://` URL; replicas share it.
+    pub url: String,
+}
+
+impl Default for StoreConfiguration {
+    fn default() -> Self {
+        Self { url: "gifthorse-data".to_owned() }
+    }
+}
+
+impl Validate for StoreConfiguration {
+    fn validate(&self) -> Result<(), Problem> {
+        if self.url.is_empty() {
+            return Err(Problem::new("url", "is empty: give a folder"));
+        }
+        Ok(())
+    }
+}
+
 /// How lines of the log look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
