@@ -9,11 +9,9 @@ use gifthorse_api::status::{invalid_field, status, status_of};
 use gifthorse_api::v1;
 use gifthorse_api::v1::classify_request::Input;
 use gifthorse_dataset::picture::{PictureError, PictureLimits, read_picture};
-use gifthorse_dataset::prepare::{
-    ImageTensor, PixelArray, PixelValues, PrepareError, check_tensor, prepare_picture, prepare_pixels,
-};
+use gifthorse_dataset::prepare::{ImageTensor, prepare_picture};
 use gifthorse_dataset::preprocessing::Preprocessing;
-use gifthorse_dataset::wire;
+use gifthorse_dataset::{wire, wire_tensor};
 use tokio::sync::Semaphore;
 use tonic::Status;
 
@@ -97,52 +95,9 @@ fn from_tensor(
     layout: i32,
     record: &Preprocessing,
 ) -> Result<PreparedInput, Status> {
-    use v1::image_tensor::Content;
     let started = Instant::now();
-    let content = Content::try_from(message.content).unwrap_or(Content::Unspecified);
-    let layout = wire::layout(layout).map_err(|error| status_of(&error))?.unwrap_or(record.layout());
-    let shape = batch_of_one(&message.shape)?;
-    let prepared = match content {
-        Content::PixelsUint8 => PixelArray::new(&shape, layout, PixelValues::U8(&message.data))
-            .and_then(|pixels| prepare_pixels(&pixels, record)),
-        Content::PixelsFp32 => {
-            let levels = singles(&message.data)?;
-            PixelArray::new(&shape, layout, PixelValues::F32(&levels))
-                .and_then(|pixels| prepare_pixels(&pixels, record))
-        }
-        Content::PreparedFp32 if layout != record.layout() => {
-            return Err(invalid_field(
-                "preprocessing_override.layout",
-                "differs from the model's: a prepared tensor is fed as it is, so send it in the model's layout",
-            ));
-        }
-        Content::PreparedFp32 => check_tensor(&shape, singles(&message.data)?, record),
-        Content::Unspecified => {
-            let hint = "is unset: say PIXELS_UINT8, PIXELS_FP32 or PREPARED_FP32";
-            return Err(invalid_field("tensor.content", hint));
-        }
-    };
-    let tensor = prepared.map_err(|error: PrepareError| status_of(&error))?;
+    let tensor = wire_tensor::prepare(message, layout, record).map_err(|error| status_of(&error))?;
     Ok(PreparedInput { tensor, decode: Duration::ZERO, preprocess: started.elapsed() })
-}
-
-fn batch_of_one(shape: &[i32]) -> Result<Vec<u64>, Status> {
-    let axes = shape.iter().map(|axis| u64::try_from(*axis));
-    std::iter::once(Ok(1))
-        .chain(axes)
-        .collect::<Result<_, _>>()
-        .map_err(|_| invalid_field("tensor.shape", "has a negative axis"))
-}
-
-fn singles(data: &[u8]) -> Result<Vec<f32>, Status> {
-    let (values, rest) = data.as_chunks::<4>();
-    if rest.is_empty() {
-        Ok(values.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
-    } else {
-        let message =
-            format!("tensor.data has {} bytes, which is no whole number of 32-bit floats", data.len());
-        Err(status(ErrorCode::TensorLength, &message))
-    }
 }
 
 #[cfg(test)]
