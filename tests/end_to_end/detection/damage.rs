@@ -49,6 +49,17 @@ async fn scores_edited_by_hand_are_noticed() {
 }
 
 #[tokio::test]
+async fn a_bank_edited_by_hand_is_noticed() {
+    let (house, calibration) = calibrated().await;
+    let path = find(&house.folder.path().join("data/calibrations"), "bank.f32");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[40] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let scanned = detection(&house).await.scan(scan_request(&calibration.name, 500, true)).await;
+    assert_refused(scanned, ErrorCode::DigestMismatch, "bank.f32");
+}
+
+#[tokio::test]
 async fn a_calibration_in_use_is_kept() {
     let (house, calibration) = calibrated().await;
     set(&house, single("model", "strip_entropy", &calibration.name, 0.05)).await.unwrap();

@@ -1,6 +1,7 @@
 //! Calibrations, scans, policies and verdicts, through the front door.
 
 mod damage;
+mod evaluation;
 mod faces;
 mod guarantees;
 mod outages;

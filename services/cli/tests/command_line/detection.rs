@@ -133,6 +133,18 @@ async fn an_evaluation_is_one_object_or_tables() {
     let run = gifthorse(&gateway.address, &[base.as_slice(), &["--report", &first]].concat()).await;
     assert_eq!(run.status, 2, "a file is no folder: {}", run.error);
 
+    let again = [base.as_slice(), &["--report", &folder, "--append"]].concat();
+    assert_eq!(gifthorse(&gateway.address, &again).await.status, 0);
+    let file = path(&files, "made/report/report.json");
+    let report: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let counts = ["evaluations", "commands"].map(|key| report[key].as_array().unwrap().len());
+    assert_eq!(counts, [1, 2], "what is measured again takes the place of what was measured before");
+    std::fs::write(&file, "{").unwrap();
+    let asked = gateway.seen().len();
+    let run = gifthorse(&gateway.address, &again).await;
+    assert!(run.status != 0 && run.error.contains("report.json"), "{}", run.error);
+    assert_eq!(gateway.seen().len(), asked, "nothing is measured for a report that cannot be added to");
+
     let run = gifthorse(&gateway.address, &[base.as_slice(), &["1", "2"]].concat()).await;
     assert_eq!(run.status, 2);
     assert!(run.error.contains("3 values of --target for 2 of --triggered"), "{}", run.error);

@@ -17,6 +17,7 @@ use crate::error::CommandError;
 use crate::progress::Progress;
 use crate::reference::ModelReference;
 use crate::usage::UsageError;
+use report::Folder;
 use summary::Summary;
 
 /// What is measured on which images.
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// Write a report for people into this folder, with pictures, figures and tables
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// Add to the report that the folder holds, so that one page compares several networks
+    #[arg(long, requires = "report")]
+    append: bool,
     #[command(flatten)]
     named: Named,
     #[command(flatten)]
@@ -92,9 +96,10 @@ impl Arguments {
 /// came out: one object with the figures that count, or tables.
 pub async fn run(session: &mut Session, arguments: Arguments) -> Result<Outcome, CommandError> {
     let targets = arguments.targets()?;
-    if let Some(folder) = &arguments.report {
-        report::prepare(folder)?;
-    }
+    let report = match &arguments.report {
+        Some(folder) => Some(Folder::prepare(folder.clone(), arguments.append)?),
+        None => None,
+    };
     let gateway = session.connect().await?;
     let request = arguments.request(&gateway, targets).await?;
     let progress = Progress::items("evaluating", 0);
@@ -110,8 +115,8 @@ pub async fn run(session: &mut Session, arguments: Arguments) -> Result<Outcome,
         session.output.text(human::Shown::new(&evaluation))?;
     }
     // Last: what was measured is not lost with a disk that is full.
-    if let Some(folder) = arguments.report {
-        let page = report::write(folder, evaluation).await?;
+    if let Some(folder) = report {
+        let page = folder.write(evaluation).await?;
         if !session.output.is_json() {
             session.output.text(format!("\nthe report is {}", page.display()))?;
         }

@@ -2,35 +2,70 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use gifthorse_api::v1;
-use gifthorse_report::Report;
+use gifthorse_report::Record;
 
 use crate::error::CommandError;
 use crate::output::time;
 use crate::progress::Progress;
 use crate::reference::short;
 
-/// Makes the folder: one that cannot be made is better known before hours of measuring.
-pub(super) fn prepare(folder: &Path) -> Result<(), CommandError> {
-    fs::create_dir_all(folder)
-        .map_err(|source| CommandError::ReportFolder { path: folder.to_owned(), source })
+/// The folder of a report.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// The report it holds, where it shall be added to.
+    earlier: Option<Record>,
 }
 
-/// Writes the report and gives its page.
-pub(super) async fn write(folder: PathBuf, evaluation: v1::Evaluation) -> Result<PathBuf, CommandError> {
-    let report = Report {
-        title: format!("Evaluation of {}", short(&evaluation.model_version)),
-        evaluations: vec![evaluation],
-        made_at: time(Some(&SystemTime::now().into())),
-        command: command(std::env::args_os().skip(1)),
-    };
-    let progress = Progress::items("drawing the report", 0);
-    progress.stage("drawing the report");
-    let drawing = tokio::task::spawn_blocking(move || gifthorse_report::write(&folder, &report));
-    Ok(progress.during(drawing).await??.page)
+impl Folder {
+    /// Makes the folder and reads what shall be added to: that either is impossible is better known before
+    /// hours of measuring. A folder without a report is one to begin with.
+    pub(super) fn prepare(path: PathBuf, append: bool) -> Result<Self, CommandError> {
+        fs::create_dir_all(&path)
+            .map_err(|source| CommandError::ReportFolder { path: path.clone(), source })?;
+        let file = path.join("report.json");
+        let earlier = if append && file.exists() { Some(gifthorse_report::read(&file)?) } else { None };
+        Ok(Self { path, earlier })
+    }
+
+    /// Writes the report and gives its page.
+    pub(super) async fn write(self, evaluation: v1::Evaluation) -> Result<PathBuf, CommandError> {
+        let made_at = time(Some(&SystemTime::now().into()));
+        let command = command(std::env::args_os().skip(1));
+        let title = format!("Evaluation of {}", short(&evaluation.model_version));
+        let own = Record::new(title, made_at.clone(), command, &[evaluation])?;
+        let record = match self.earlier {
+            Some(earlier) => with_earlier(earlier, own, made_at)?,
+            None => own,
+        };
+        let progress = Progress::items("drawing the report", 0);
+        progress.stage("drawing the report");
+        let path = self.path;
+        let drawing = tokio::task::spawn_blocking(move || gifthorse_report::write_record(&path, &record));
+        Ok(progress.during(drawing).await??.page)
+    }
+}
+
+/// One report on both. What was measured again, the same network under the same policy on the same images, takes the
+/// place of what was measured before.
+fn with_earlier(mut earlier: Record, own: Record, made_at: String) -> Result<Record, CommandError> {
+    earlier.evaluations.retain(|old| {
+        own.evaluations.iter().all(|new| {
+            (&old.network, &old.policy, &old.clean_dataset) != (&new.network, &new.policy, &new.clean_dataset)
+        })
+    });
+    let mut networks: Vec<String> = Vec::new();
+    for evaluation in earlier.evaluations.iter().chain(&own.evaluations) {
+        let network = short(&evaluation.network).to_string();
+        if !networks.contains(&network) {
+            networks.push(network);
+        }
+    }
+    let title = format!("Evaluation of {}", networks.join(", "));
+    Ok(Record::merge(title, made_at, [earlier, own])?)
 }
 
 /// The command line as it can be typed again.
