@@ -86,16 +86,22 @@ class Scripts:
         return code == 0
 
 
-def foreign_networks(scripts, running, python, work):
-    """Networks exported by PyTorch: imported, and served with the answers of onnxruntime."""
+def foreign_networks(scripts, running, python, programs, work):
+    """Networks exported by PyTorch: served with the answers of onnxruntime, cut where the defences cut them, and
+    guarded."""
     folder = work / "torch"
     if not scripts.run("torch_models.py", folder, python=python):
         return
+    scripts.run("torch_halves.py", programs / "examples/cut_network", folder, python=python)
     for model in json.loads((folder / "models.json").read_text()):
         running.import_model(model["name"], folder / model["file"])
         for name in SPEAKS_INFERENCE:
             address = running.addresses[name]
             scripts.run("samples_agree.py", address, model["name"], folder / model["samples"])
+    # Afterwards: under a policy the gateway's answers have one class more.
+    for model in json.loads((folder / "models.json").read_text()):
+        if model["pictures"]:
+            scripts.run("torch_guarded.py", programs, running.addresses["gateway"], folder, model["name"])
 
 
 def main():
@@ -126,7 +132,7 @@ def main():
                 gateway = running.addresses["gateway"]
                 scripts.run("guarded_file.py", arguments.programs, gateway, data, python=arguments.onnxruntime)
             if arguments.torch:
-                foreign_networks(scripts, running, arguments.torch, work)
+                foreign_networks(scripts, running, arguments.torch, arguments.programs, work)
     if arguments.mlserver:
         # With services of its own: which servers may be linked is configuration.
         scripts.run("linked_server.py", arguments.programs, data, python=arguments.mlserver)
