@@ -92,7 +92,7 @@ faces: build runtime ## Measure every detector on the course's networks and face
 	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/faces.py \
 	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)"
 
-conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch
+conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch, onnxruntime, MLServer
 	@tests/conformance/run.sh
 
 clean: ## Remove what was built and fetched

@@ -1,11 +1,12 @@
 """Starts all services with `gifthorse up` and runs every conformance script against them.
 
-    house.py PROGRAMS [--torch PYTHON] [--keras PYTHON] [--mlserver PYTHON]
+    house.py PROGRAMS [--torch PYTHON] [--keras PYTHON] [--onnxruntime PYTHON] [--mlserver PYTHON]
 
 PROGRAMS is the folder of the built programs. With PYTHON, the interpreter of an environment made by
 torch_environment.sh, the networks of torch_models.py are imported and compared too; with one that has Keras, the
-real networks of GIFTHORSE_TEST_DATA go out as Keras files and answer the same there; with one that has MLServer,
-one of them is linked there.
+real networks of GIFTHORSE_TEST_DATA go out as Keras files and answer the same there; with one that has onnxruntime,
+one of them goes out with its guard inside and gives the same verdicts there; with one that has MLServer, one of them
+is linked there.
 """
 
 import argparse
@@ -85,16 +86,22 @@ class Scripts:
         return code == 0
 
 
-def foreign_networks(scripts, running, python, work):
-    """Networks exported by PyTorch: imported, and served with the answers of onnxruntime."""
+def foreign_networks(scripts, running, python, programs, work):
+    """Networks exported by PyTorch: served with the answers of onnxruntime, cut where the defences cut them, and
+    guarded."""
     folder = work / "torch"
     if not scripts.run("torch_models.py", folder, python=python):
         return
+    scripts.run("torch_halves.py", programs / "examples/cut_network", folder, python=python)
     for model in json.loads((folder / "models.json").read_text()):
         running.import_model(model["name"], folder / model["file"])
         for name in SPEAKS_INFERENCE:
             address = running.addresses[name]
             scripts.run("samples_agree.py", address, model["name"], folder / model["samples"])
+    # Afterwards: under a policy the gateway's answers have one class more.
+    for model in json.loads((folder / "models.json").read_text()):
+        if model["pictures"]:
+            scripts.run("torch_guarded.py", programs, running.addresses["gateway"], folder, model["name"])
 
 
 def main():
@@ -102,6 +109,7 @@ def main():
     parser.add_argument("programs", type=Path, help="folder of the programs")
     parser.add_argument("--torch", metavar="PYTHON", help="interpreter that has torch")
     parser.add_argument("--keras", metavar="PYTHON", help="interpreter that has keras")
+    parser.add_argument("--onnxruntime", metavar="PYTHON", help="interpreter that has onnxruntime")
     parser.add_argument("--mlserver", metavar="PYTHON", help="interpreter that has mlserver")
     arguments = parser.parse_args()
     data = os.environ.get("GIFTHORSE_TEST_DATA", "../shared/data")
@@ -120,8 +128,11 @@ def main():
             if arguments.keras:
                 program, gateway = arguments.programs / "gifthorse", running.addresses["gateway"]
                 scripts.run("keras_round_trip.py", program, gateway, data, python=arguments.keras)
+            if arguments.onnxruntime:
+                gateway = running.addresses["gateway"]
+                scripts.run("guarded_file.py", arguments.programs, gateway, data, python=arguments.onnxruntime)
             if arguments.torch:
-                foreign_networks(scripts, running, arguments.torch, work)
+                foreign_networks(scripts, running, arguments.torch, arguments.programs, work)
     if arguments.mlserver:
         # With services of its own: which servers may be linked is configuration.
         scripts.run("linked_server.py", arguments.programs, data, python=arguments.mlserver)

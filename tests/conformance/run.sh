@@ -34,6 +34,12 @@ else
     skip "Keras (its environment cannot be made, see above)"
 fi
 
+if onnxruntime=$(tests/python_environment.sh onnxruntime tests/conformance/requirements-onnxruntime.txt); then
+    set -- --onnxruntime "$onnxruntime" "$@"
+else
+    skip "a guarded file in plain onnxruntime (its environment cannot be made, see above)"
+fi
+
 if mlserver=$(tests/python_environment.sh bench tests/bench/requirements.txt); then
     set -- --mlserver "$mlserver" "$@"
 else

@@ -3,7 +3,8 @@
     torch_models.py FOLDER
 
 For each network and exporter FOLDER gets NAME.onnx (inputs `[N, C, H, W]`, N free, logits out) and NAME.npz
-with `input`, `logits` and `probabilities` as onnxruntime answers them, and one models.json that lists them.
+with `input`, `logits` and `probabilities` as onnxruntime answers them, and one models.json that lists them. For
+some of them there are NAME-clean.npz and NAME-fresh.npz too: pictures as levels, with the network's own classes.
 Weights are random but seeded, and batch-normalisation statistics are those of real passes, so that the
 answers differ from image to image and are neither flat nor saturated. Run it in an environment made by
 torch_environment.sh.
@@ -27,6 +28,7 @@ import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
 SAMPLES = 3
+CLEAN, FRESH = 30, 4
 CLASSES = 10
 OPSET = 18
 LOGIT_SPREAD = 2.0
@@ -89,11 +91,14 @@ def vgg():
     return nn.Sequential(*layers, nn.Linear(512, CLASSES))
 
 
+# How to build it, the side of its images, and how it is exported.
 NETWORKS = {
-    "resnet18-cifar": (lambda: resnet18("cifar"), 32),
-    "resnet18-imagenet": (lambda: resnet18("imagenet"), 224),
-    "vgg": (vgg, 32),
+    "resnet18-cifar": (lambda: resnet18("cifar"), 32, ("torchscript", "dynamo", "batchnorm")),
+    "resnet18-imagenet": (lambda: resnet18("imagenet"), 224, ("torchscript", "dynamo")),
+    "vgg": (vgg, 32, ("torchscript", "dynamo")),
 }
+# Those that come with pictures to calibrate and measure detectors on.
+WITH_PICTURES = ("resnet18-cifar-batchnorm", "vgg-dynamo")
 
 
 def images(count, size):
@@ -122,11 +127,14 @@ def settle(network, size):
 
 
 def export(network, size, exporter, path):
-    """Exports with one of PyTorch's two exporters."""
+    """Exports with one of PyTorch's two exporters. Both fold batch normalisation into the convolutions before it;
+    `batchnorm` is the older one, told to leave it as it is."""
     # Two rows, because an exporter may take a length of one for a constant.
     example = images(2, size)
-    if exporter == "torchscript":
+    if exporter != "dynamo":
         free = {"dynamic_axes": {"input": {0: "batch"}, "logits": {0: "batch"}}}
+        if exporter == "batchnorm":
+            free["training"] = torch.onnx.TrainingMode.PRESERVE
     else:
         # One file: what is imported may not refer to others.
         free = {"dynamic_shapes": ({0: torch.export.Dim("batch")},), "external_data": False}
@@ -135,6 +143,9 @@ def export(network, size, exporter, path):
         input_names=["input"], output_names=["logits"], verbose=False, **free,
     )
     onnx.checker.check_model(str(path), full_check=True)
+    operators = {node.op_type for node in onnx.load(path).graph.node}
+    if exporter == "batchnorm" and "BatchNormalization" not in operators:
+        raise SystemExit(f"{path.name}: batch normalisation was folded away")
 
 
 def expected(network, size, path):
@@ -154,6 +165,14 @@ def expected(network, size, path):
     return {"input": samples.numpy(), "logits": logits, "probabilities": probabilities.astype(np.float32)}
 
 
+def pictures(network, size, count, path):
+    """Levels that the network itself has named, so that every picture is named right."""
+    levels = (images(count, size) * 255).round()
+    with torch.no_grad():
+        labels = network(levels / 255).argmax(dim=1)
+    np.savez(path, data=levels.numpy().astype(np.uint8), label=labels.numpy())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the files go")
@@ -163,10 +182,10 @@ def main():
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     listed = []
-    for kind, (build, size) in NETWORKS.items():
+    for kind, (build, size, exporters) in NETWORKS.items():
         torch.manual_seed(18)
         network = settle(build(), size)
-        for exporter in ("torchscript", "dynamo"):
+        for exporter in exporters:
             name = f"{kind}-{exporter}"
             path = folder / f"{name}.onnx"
             export(network, size, exporter, path)
@@ -174,7 +193,10 @@ def main():
             np.savez(folder / f"{name}.npz", **answers)
             labels = answers["probabilities"].argmax(axis=1).tolist()
             listed.append({"name": name, "file": path.name, "samples": f"{name}.npz", "classes": CLASSES,
-                           "shape": [3, size, size], "layout": "nchw"})
+                           "shape": [3, size, size], "layout": "nchw", "pictures": name in WITH_PICTURES})
+            if name in WITH_PICTURES:
+                pictures(network, size, CLEAN, folder / f"{name}-clean.npz")
+                pictures(network, size, FRESH, folder / f"{name}-fresh.npz")
             print(f"{name} ok: {path.stat().st_size} bytes, classes of the samples {labels}", flush=True)
     (folder / "models.json").write_text(json.dumps(listed, indent=2) + "\n")
 

@@ -57,9 +57,11 @@ impl House {
         };
         let store = [("store.url", folder.path().join("data").display().to_string())];
         let serving = Program::start("serving", &of("serving", &store), folder.path());
-        let detector = Program::start("detector", &of("detector", &store), folder.path());
-        let trainer = Program::start("trainer", &of("trainer", &store), folder.path());
         let urls = |program: &Program| format!("[\"http://{}\"]", program.grpc);
+        let [stored] = store.clone();
+        let detecting = [stored, ("upstream.serving.urls", urls(&serving))];
+        let detector = Program::start("detector", &of("detector", &detecting), folder.path());
+        let trainer = Program::start("trainer", &of("trainer", &store), folder.path());
         let upstream = [
             ("upstream.serving.urls", urls(&serving)),
             ("upstream.detector.urls", urls(&detector)),

@@ -7,4 +7,4 @@ mod guarantees;
 mod outages;
 mod refusals;
 mod repeatable;
-mod support;
+pub(crate) mod support;

@@ -15,24 +15,24 @@ use crate::support::network::{CHANNELS, CLASSES, HEIGHT, Linear, WIDTH};
 use crate::support::pictures::levels;
 
 /// A client of the gateway's `Detection`.
-pub(super) async fn detection(house: &House) -> DetectionClient<Channel> {
+pub(crate) async fn detection(house: &House) -> DetectionClient<Channel> {
     DetectionClient::new(house.channel().await)
 }
 
 /// A client of the gateway's `Policies`.
-pub(super) async fn policies(house: &House) -> PoliciesClient<Channel> {
+pub(crate) async fn policies(house: &House) -> PoliciesClient<Channel> {
     PoliciesClient::new(house.channel().await)
 }
 
 /// `count` pictures of the small network's size, other ones for every `first`, `[N, C, H, W]`.
-pub(super) fn pictures(first: usize, count: usize) -> Array4<u8> {
+pub(crate) fn pictures(first: usize, count: usize) -> Array4<u8> {
     Array4::from_shape_fn((count, CHANNELS, HEIGHT, WIDTH), |(index, channel, row, column)| {
         levels(first + index)[(row * WIDTH + column) * CHANNELS + channel]
     })
 }
 
 /// The classes that the network itself sees in pictures, so that it names all of them right.
-pub(super) fn own_labels(network: &Linear, images: &Array4<u8>) -> Vec<i64> {
+pub(crate) fn own_labels(network: &Linear, images: &Array4<u8>) -> Vec<i64> {
     let best = |image: &[f32]| {
         let answers = network.answers(image);
         (0..CLASSES).max_by(|a, b| answers[*a].total_cmp(&answers[*b])).unwrap() as i64
@@ -47,7 +47,7 @@ pub(super) fn own_labels(network: &Linear, images: &Array4<u8>) -> Vec<i64> {
 }
 
 /// Stores a data set and gives its name.
-pub(super) fn store(house: &House, name: &str, images: &Array4<u8>, labels: &[i64]) -> String {
+pub(crate) fn store(house: &House, name: &str, images: &Array4<u8>, labels: &[i64]) -> String {
     let path = house.folder.path().join(format!("{name}.h5"));
     let file = hdf5::File::create(&path).unwrap();
     file.new_dataset_builder().with_data(images).create("data").unwrap();
@@ -57,13 +57,13 @@ pub(super) fn store(house: &House, name: &str, images: &Array4<u8>, labels: &[i6
 }
 
 /// Stores a data set file and gives the data set's name.
-pub(super) fn add(house: &House, name: &str, path: &Path) -> String {
+pub(crate) fn add(house: &House, name: &str, path: &Path) -> String {
     house.json(&["dataset", "add", name, &path.to_string_lossy()]);
     format!("datasets/{name}")
 }
 
 /// The calibration of a request, or why there is none.
-pub(super) async fn calibrate(
+pub(crate) async fn calibrate(
     house: &House,
     request: v1::CalibrateRequest,
 ) -> Result<v1::Calibration, Status> {
@@ -77,12 +77,12 @@ pub(super) async fn calibrate(
 }
 
 /// STRIP's entropy, by its name.
-pub(super) fn entropy() -> v1::DetectorSettings {
+pub(crate) fn entropy() -> v1::DetectorSettings {
     v1::DetectorSettings { detector: "strip_entropy".to_owned(), ..Default::default() }
 }
 
 /// A policy of one detector.
-pub(super) fn single(model: &str, detector: &str, calibration: &str, alpha: f64) -> v1::Policy {
+pub(crate) fn single(model: &str, detector: &str, calibration: &str, alpha: f64) -> v1::Policy {
     v1::Policy {
         model: format!("models/{model}"),
         combination: v1::policy::Combination::WeightedMinP.into(),
@@ -98,13 +98,13 @@ pub(super) fn single(model: &str, detector: &str, calibration: &str, alpha: f64)
 }
 
 /// Puts a policy in force.
-pub(super) async fn set(house: &House, policy: v1::Policy) -> Result<v1::Policy, Status> {
+pub(crate) async fn set(house: &House, policy: v1::Policy) -> Result<v1::Policy, Status> {
     let request = v1::SetPolicyRequest { policy: Some(policy), ..Default::default() };
     policies(house).await.set_policy(Request::new(request)).await.map(tonic::Response::into_inner)
 }
 
 /// A scan of one picture of the small network's size by a calibration.
-pub(super) fn scan_request(calibration: &str, seed: usize, exact: bool) -> v1::ScanRequest {
+pub(crate) fn scan_request(calibration: &str, seed: usize, exact: bool) -> v1::ScanRequest {
     v1::ScanRequest {
         calibration: calibration.to_owned(),
         detector: "strip_entropy".to_owned(),
@@ -120,7 +120,7 @@ pub(super) fn scan_request(calibration: &str, seed: usize, exact: bool) -> v1::S
 }
 
 /// A small network, imported as `model`, and clean data that it names right, stored as `clean`.
-pub(super) async fn small_house(count: usize) -> (House, String) {
+pub(crate) async fn small_house(count: usize) -> (House, String) {
     let house = House::start().await;
     let (network, clean) = (Linear::new(0), pictures(0, count));
     let file = network.onnx(crate::support::network::Ending::Softmax);

@@ -45,6 +45,9 @@ struct Draft {
 
 impl Maker {
     /// The calibration of this request: the stored one where the same was asked for before.
+    ///
+    /// A linked network is asked for its fingerprint before anything is answered or measured, and once more when
+    /// all is measured: scores of another network must not be kept under the name of the one that was linked.
     pub(crate) async fn make(
         &self,
         request: CalibrationRequest,
@@ -58,6 +61,11 @@ impl Maker {
             None => None,
         };
         let name = request.name(&record, &dataset, overlay_record.as_ref())?;
+        let link = self.networks.link(&record);
+        if let Some(link) = &link {
+            meter.stage("check", 0, "links");
+            link.confirm(&gone).await?;
+        }
         match self.calibrations.get(&name).await {
             Err(StoreError::ArtefactNotFound { .. }) => {}
             found => return Ok(found?),
@@ -72,12 +80,16 @@ impl Maker {
             None => None,
         };
         let workers = self.workers;
+        let until = gone.clone();
         let drafted = tokio::task::spawn_blocking(move || {
-            let run = Run::until(network, gone);
+            let run = Run::until(network, until);
             Drafting { run: &run, request: &request, images: &images, meter: &meter, workers }
                 .draft(overlays.as_ref())
         });
         let draft = drafted.await.map_err(|_| DetectorError::Internal("measuring clean images"))??;
+        if let Some(link) = &link {
+            link.confirm(&gone).await?;
+        }
         self.store(&name, draft).await
     }
 

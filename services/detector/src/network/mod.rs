@@ -1,6 +1,7 @@
 //! The networks that are watched, as the mathematics of the defences wants them: logits for rows of inputs.
 
 mod convolved;
+mod link;
 mod local;
 mod networks;
 mod remote;

@@ -18,6 +18,7 @@ use ndarray::{Array2, Array4, ArrayView3};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
+use super::link::Link;
 use super::local::{Loader, LocalNetwork};
 use super::remote::RemoteNetwork;
 use super::run::{Patience, RunError};
@@ -81,6 +82,13 @@ impl Networks {
     pub(crate) async fn record(&self, name: &ModelName) -> Result<ModelRecord, DetectorError> {
         let version = self.version(name).await?;
         Ok(self.models.get_version(&name.model, version).await?)
+    }
+
+    /// The link of a version whose network a foreign server holds; none for a network that is here.
+    pub(crate) fn link(&self, record: &ModelRecord) -> Option<Link> {
+        record.specification.linked.as_ref()?;
+        let name = ModelName { model: record.model.clone(), version: Some(record.version) };
+        Some(Link { serving: self.serving.clone(), name: name.to_string() })
     }
 
     /// The network of a version, cut at this layer.

@@ -7,12 +7,12 @@ use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::inference::ModelInferRequest;
 use gifthorse_api::inference::grpc_inference_service_client::GrpcInferenceServiceClient;
 use gifthorse_api::inference::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
-use gifthorse_api::status::code_of;
 use gifthorse_defence::logits::log_probabilities;
 use gifthorse_service::client::Peer;
 use ndarray::{Array2, Array4};
 use tokio::runtime::Handle;
 
+use super::link::refused;
 use super::run::{Patience, RunError};
 
 /// A linked network. Its probabilities are turned into log-probabilities, whose differences are those of its
@@ -48,11 +48,9 @@ impl RemoteNetwork {
             tokio::select! {
                 biased;
                 () = patience.gone.cancelled() => Err(RunError::Cancelled),
-                answered = client.model_infer(request) => answered.map_err(|failed| {
-                    let failed = self.serving.explain(failed);
-                    let code = code_of(&failed).unwrap_or(ErrorCode::ServiceUnavailable);
-                    RunError::Remote { code, message: failed.message().to_owned() }
-                }),
+                answered = client.model_infer(request) => {
+                    answered.map_err(|failed| refused(&self.serving, failed))
+                }
             }
         })?;
         let answer = answered.into_inner();
