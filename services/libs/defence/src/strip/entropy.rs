@@ -60,7 +60,7 @@ impl StripEntropy {
         let blends = Blends::of(classifier, image, &self.bank, self.blend)?;
         let (mut running, mut votes) = (Running::default(), Votes::default());
         loop {
-            let until = rule.next_check(running.taken(), total);
+            let until = rule.next_check(&running, total);
             let answers = blends.answers(running.taken()..until)?;
             votes.count(&answers);
             entropies(&answers).for_each(|entropy| running.push(entropy));
