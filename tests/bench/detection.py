@@ -9,13 +9,14 @@ clean pictures. Every subject gets the same two cores and two threads; the load 
 detector, which counts against the detector.
 
 Every round measures each subject once, so that a machine that slows down slows them all; the table shows medians
-over the rounds, with the forward passes an input took. Then all held-out pictures are scanned once under every
-rule, for verdicts and error rates. Exits 1 when a bar is missed.
+over the rounds, with the forward passes and the processor time that an input took. Then all held-out pictures are
+scanned once under every rule, for verdicts and error rates. Exits 1 when a bar is missed.
 """
 
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -45,8 +46,9 @@ SAME_SCORE = 1e-3
 class Scans:
     """The load generator against the detector."""
 
-    def __init__(self, arguments, address, work):
-        self._program, self._address, self._work = arguments.programs / "gifthorse-load", address, work
+    def __init__(self, arguments, address, process, work):
+        self._program, self._address = arguments.programs / "gifthorse-load", address
+        self._process, self._work = process, work
 
     def run(self, rule, pictures, *options, timeout_s=300):
         """Scans under a rule; refused requests end the run, because they are cheap."""
@@ -59,10 +61,13 @@ class Scans:
         return outcome
 
     def rate(self, rule, pictures, clients, seconds):
-        """Scans a second, passes a scan."""
-        options = ["--concurrency", str(clients), "--seconds", str(seconds), "--warm-up", str(WARM_UP_S)]
-        outcome = self.run(rule, pictures, *options)
-        return outcome["requestsPerSecond"], outcome["scans"]["passesPerScan"]
+        """Scans a second, passes a scan, the detector's processor time a scan in milliseconds."""
+        options = ["--concurrency", str(clients), "--warm-up", "0", "--seconds"]
+        self.run(rule, pictures, *options, str(WARM_UP_S))
+        before = processor_ms(self._process)
+        outcome = self.run(rule, pictures, *options, str(seconds))
+        used = processor_ms(self._process) - before
+        return outcome["requestsPerSecond"], outcome["scans"]["passesPerScan"], used / outcome["requests"]
 
     def all(self, rule, pictures):
         """What was found of each picture, in order."""
@@ -76,8 +81,8 @@ class Scans:
 def service(arguments, work, name, *settings):
     """One of our services over the store in `work`; yields its address and process."""
     address = f"127.0.0.1:{free_port()}"
-    command = [arguments.programs / f"gifthorse-{name}", "--listen", address, "--set", f"store.url={work / 'store'}"]
-    for setting in settings:
+    command = [arguments.programs / f"gifthorse-{name}", "--listen", address]
+    for setting in (f"store.url={work / 'store'}", "service.admin_listen=127.0.0.1:0", *settings):
         command += ["--set", setting]
     port = int(address.rpartition(":")[2])
     with running(pinned(CORES, command), work / f"{name}.log", [port], START_TIMEOUT_S) as process:
@@ -98,6 +103,12 @@ def peer(arguments, work, script):
     return json_of(pinned(CORES, command), timeout_s=10 * arguments.seconds + 120)
 
 
+def processor_ms(process):
+    """The processor time that a process has used so far, in milliseconds."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def peak_memory_kib(process):
     """The most resident memory that a process had so far."""
     status = Path(f"/proc/{process.pid}/status").read_text()
@@ -105,21 +116,20 @@ def peak_memory_kib(process):
 
 
 class Values:
-    """What was measured, by name, with the passes an input took."""
+    """What was measured, by name."""
 
     def __init__(self):
-        self._rates, self._passes = {}, {}
+        self._rounds = {}
 
-    def add(self, name, rate, passes):
+    def add(self, name, rate, passes, processor_ms):
         """One measurement of one round."""
-        self._rates.setdefault(name, []).append(rate)
-        self._passes.setdefault(name, []).append(passes)
+        self._rounds.setdefault(name, []).append((rate, passes, processor_ms))
 
     def medians(self):
-        """By name: scans a second, and passes a scan."""
+        """By name: scans a second, passes a scan, processor time a scan in milliseconds."""
         return {
-            name: (statistics.median(rates), statistics.median(self._passes[name]))
-            for name, rates in self._rates.items()
+            name: [statistics.median(one) for one in zip(*rounds, strict=True)]
+            for name, rounds in self._rounds.items()
         }
 
 
@@ -130,12 +140,12 @@ def measure(arguments, work):
     with service(arguments, work, "detector", f"engine.threads={THREADS}") as (address, process):
         rules = calibrate(arguments.programs / "gifthorse", address, MODEL, work)
         passes = rules["exact"].passes
-        ours = Scans(arguments, address, work)
+        ours = Scans(arguments, address, process, work)
         for number in range(arguments.rounds):
             print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
             for script in ("strip_keras.py", "strip_onnxruntime.py"):
                 for name, outcome in peer(arguments, work, script).items():
-                    values.add(name, outcome["scansPerSecond"], passes)
+                    values.add(name, outcome["scansPerSecond"], passes, outcome["processorMs"])
                     scores.setdefault(name, outcome.get("scores", []))
             for clients in CLIENTS:
                 rate = ours.rate(rules["exact"], "clean", clients, arguments.seconds)
@@ -161,7 +171,7 @@ def error_rates(found):
 
 def bars(measured):
     """What was promised: (what, measured, bar, whether it holds)."""
-    rates = {name: rate for name, (rate, _) in measured["values"].items()}
+    rates = {name: rate for name, (rate, *_) in measured["values"].items()}
     exact = rates[f"exact, clean, {USUAL_CLIENTS} clients"]
 
     def at_least(what, times, bar):
@@ -197,9 +207,10 @@ def bars(measured):
 
 def show(arguments, measured):
     """The tables; whether all bars hold."""
-    print(f"{'medians of ' + str(arguments.rounds) + ' rounds':44} {'scans/s':>10} {'passes':>8} {'passes/s':>10}")
-    for name, (rate, passes) in measured["values"].items():
-        print(f"{name:44} {rate:10.1f} {passes:8.1f} {rate * passes:10.0f}")
+    head = f"{'scans/s':>10} {'passes':>8} {'passes/s':>10} {'CPU ms':>8}"
+    print(f"{'medians of ' + str(arguments.rounds) + ' rounds':44} {head}")
+    for name, (rate, passes, used) in measured["values"].items():
+        print(f"{name:44} {rate:10.1f} {passes:8.1f} {rate * passes:10.0f} {used:8.2f}")
     print(f"{'peak memory of the detector, MiB':44} {measured['peakMemoryKib'] / 1024:10.0f}")
     exact = [one["score"] for one in measured["found"]["exact"]["clean"]]
     print(f"{'exact clean scores, mean and deviation, bit':44} {np.mean(exact):10.3f} {np.std(exact):8.3f}")
