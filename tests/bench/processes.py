@@ -17,9 +17,9 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def pinned(core, command):
-    """`command` on one core."""
-    return ["taskset", "-c", str(core), *command]
+def pinned(cores, command):
+    """`command` on one core, or on several given as `0,1`."""
+    return ["taskset", "-c", str(cores), *map(str, command)]
 
 
 @contextlib.contextmanager

@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use tonic::Code;
+use tonic::transport::Channel;
 
 use crate::LoadError;
+use crate::call::Answered;
 use crate::memory::{MemoryPoint, resident_kib};
 use crate::options::{Options, seconds};
 use crate::outcome::Outcome;
-use crate::target::{Client, Target};
+use crate::scans::{Scan, Scans};
+use crate::target::Target;
 
 /// When a phase ends.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,7 @@ struct Counts {
     sent: u64,
     latencies: Vec<Duration>,
     refusals: Vec<Code>,
+    scans: Vec<Scan>,
     memory: Vec<MemoryPoint>,
 }
 
@@ -50,7 +54,8 @@ pub(crate) async fn drive(target: &Target, options: &Options) -> Result<Outcome,
     measured.run(target).await;
     let elapsed = start.elapsed();
     let counts = measured.counts.into_inner();
-    Ok(Outcome::new(counts.latencies, &counts.refusals, target.rows, elapsed, counts.memory))
+    let scans = Scans::of(&counts.scans);
+    Ok(Outcome::new(counts.latencies, &counts.refusals, target.rows, elapsed, counts.memory).with(scans))
 }
 
 impl<'a> Phase<'a> {
@@ -60,50 +65,46 @@ impl<'a> Phase<'a> {
 
     async fn run(&self, target: &Target) {
         let callers = (0..self.options.concurrency.get()).map(|caller| {
-            let client = target.clients[caller % target.clients.len()].clone();
-            self.call_until_end(client, target)
+            let channel = &target.channels[caller % target.channels.len()];
+            self.call_until_end(channel, target)
         });
         join_all(callers).await;
     }
 
-    async fn call_until_end(&self, mut client: Client, target: &Target) {
-        while self.take_turn() {
+    async fn call_until_end(&self, channel: &Channel, target: &Target) {
+        while let Some(turn) = self.take_turn() {
             let start = Instant::now();
-            let answer = client.model_infer(target.request.clone()).await;
-            let latency = start.elapsed();
-            let code = match answer {
-                // An answer without content would make any server look fast.
-                Ok(answer) if answer.get_ref().outputs.is_empty() => Code::DataLoss,
-                Ok(_) => Code::Ok,
-                Err(status) => status.code(),
-            };
-            self.record(latency, code);
+            let answered = target.call.make(channel, turn).await;
+            self.record(start.elapsed(), &answered);
         }
     }
 
-    fn take_turn(&self) -> bool {
+    /// The number of the next request, from 0; none at the end.
+    fn take_turn(&self) -> Option<u64> {
         let mut counts = self.counts.borrow_mut();
         let go_on = match self.end {
             End::After(duration) => self.start.elapsed() < duration,
             End::Requests(requests) => counts.sent < requests,
         };
+        let turn = counts.sent;
         counts.sent += u64::from(go_on);
-        go_on
+        go_on.then_some(turn)
     }
 
-    fn record(&self, latency: Duration, code: Code) {
-        let answered = {
+    fn record(&self, latency: Duration, answered: &Answered) {
+        let count = {
             let mut counts = self.counts.borrow_mut();
-            if code == Code::Ok {
+            if answered.code == Code::Ok {
                 counts.latencies.push(latency);
             } else {
-                counts.refusals.push(code);
+                counts.refusals.push(answered.code);
             }
+            counts.scans.extend(answered.scan);
             (counts.latencies.len() + counts.refusals.len()) as u64
         };
-        if answered.is_multiple_of(self.options.watch_every.get()) {
+        if count.is_multiple_of(self.options.watch_every.get()) {
             // A server that is gone shows in the refusals; its memory is then simply no longer reported.
-            let _ = self.look_at_memory(answered);
+            let _ = self.look_at_memory(count);
         }
     }
 

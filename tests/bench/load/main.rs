@@ -1,13 +1,16 @@
-//! Loads an Open Inference Protocol server with `ModelInfer` and prints one line of JSON: requests a second,
-//! latencies, refusals by gRPC code and, on demand, the server's memory as the requests go on.
+//! Loads an Open Inference Protocol server with `ModelInfer`, or a detector with `Scan`, and prints one line of
+//! JSON: requests a second, latencies, refusals by gRPC code, what scans found and, on demand, the server's
+//! memory as the requests go on.
 //!
 //! Everything runs on one thread, so that the generator can be pinned to one core (`taskset -c 1`) while the
 //! server has another; requests are encoded from one shared buffer.
 
+mod call;
 mod drive;
 mod memory;
 mod options;
 mod outcome;
+mod scans;
 mod target;
 
 use std::io::Write as _;

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::LoadError;
 
-/// Loads an Open Inference Protocol server with `ModelInfer` and prints one line of JSON.
+/// Loads an Open Inference Protocol server with `ModelInfer`, or a detector with `Scan`, and prints one line of
+/// JSON.
 #[derive(Debug, clap::Parser)]
 #[command(name = "gifthorse-load")]
 pub(crate) struct Options {
     /// Where the server is, `HOST:PORT`
     pub(crate) address: String,
-    /// Name of the model; its first input is filled
+    /// Name of the model; its first input is filled. With --scan: `calibrations/ID`
     pub(crate) model: String,
     /// Version of the model; the server's choice when left out
     #[arg(long, default_value = "")]
@@ -23,9 +24,25 @@ pub(crate) struct Options {
     /// Length of every axis of the input, batch axis included, as in 1,55,47,3; read off the model when left out
     #[arg(long, value_delimiter = ',', conflicts_with = "rows")]
     pub(crate) shape: Vec<i64>,
-    /// File with the elements of the input, little-endian; seeded random ones when left out
+    /// File with the elements of the input, little-endian; seeded random ones when left out. With --scan:
+    /// prepared images of --shape, one after the other, which the requests take in turn
     #[arg(long)]
     pub(crate) input: Option<PathBuf>,
+    /// Scan images under a calibration instead of inferring
+    #[arg(long, requires_all = ["input", "shape"], conflicts_with_all = ["rows", "version"])]
+    pub(crate) scan: bool,
+    /// Score of the calibration that decides; the fused one when left out
+    #[arg(long, value_name = "NAME", default_value = "", requires = "scan")]
+    pub(crate) detector: String,
+    /// Clean images that may be rejected, 0..1; the service's default when left out
+    #[arg(long, default_value = "0", requires = "scan")]
+    pub(crate) alpha: f64,
+    /// Rule of the threshold that holds with this confidence; the marginal rule when left out
+    #[arg(long, default_value = "0", requires = "scan")]
+    pub(crate) confidence: f64,
+    /// Let no scan stop early
+    #[arg(long, requires = "scan")]
+    pub(crate) exact: bool,
     /// Requests that are under way at once
     #[arg(long, default_value = "32")]
     pub(crate) concurrency: NonZeroUsize,

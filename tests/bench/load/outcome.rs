@@ -7,6 +7,7 @@ use serde::Serialize;
 use tonic::Code;
 
 use crate::memory::MemoryPoint;
+use crate::scans::Scans;
 
 /// What is printed, as one line of JSON.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,9 @@ pub(crate) struct Outcome {
     latency_ms: Option<Latencies>,
     /// Requests that were refused, by gRPC code. `DataLoss` is an answer without outputs.
     errors: BTreeMap<String, u64>,
+    /// What scans found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scans: Option<Scans>,
     /// Memory of the watched process.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     memory: Vec<MemoryPoint>,
@@ -63,8 +67,14 @@ impl Outcome {
             rows_per_second: requests_per_second * rows as f64,
             latency_ms: Latencies::new(latencies),
             errors,
+            scans: None,
             memory,
         }
+    }
+
+    /// The same with what scans found.
+    pub(crate) fn with(self, scans: Option<Scans>) -> Self {
+        Self { scans, ..self }
     }
 }
 

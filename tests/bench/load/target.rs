@@ -1,4 +1,4 @@
-//! The server and the one request that is sent to it again and again.
+//! The server and what is sent to it again and again.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,9 @@ use gifthorse_api::inference::{ModelInferRequest, ModelMetadataRequest, ModelRea
 use tonic::transport::{Channel, Endpoint};
 
 use crate::LoadError;
+use crate::call::{ANSWER_LIMIT_BYTES, Call};
 use crate::options::{Options, seconds};
-
-/// A generated client over one connection.
-pub(crate) type Client = GrpcInferenceServiceClient<Channel>;
+use crate::scans;
 
 /// Wide enough that answers never wait for window updates at any concurrency worth measuring.
 const WINDOW_BYTES: u32 = 8 << 20;
@@ -20,62 +19,71 @@ const WINDOW_BYTES: u32 = 8 << 20;
 /// How long a server that is not ready is left alone.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Answers larger than this are refused by the client.
-const ANSWER_LIMIT_BYTES: usize = 64 << 20;
-
-/// The connections and the request.
+/// The connections and what is asked over them.
 #[derive(Debug)]
 pub(crate) struct Target {
-    /// One client a connection.
-    pub(crate) clients: Vec<Client>,
-    /// The request; its content is shared, so that a clone copies no tensor.
-    pub(crate) request: ModelInferRequest,
-    /// Rows in the request.
+    /// The connections.
+    pub(crate) channels: Vec<Channel>,
+    /// What is asked.
+    pub(crate) call: Call,
+    /// Rows in a request.
     pub(crate) rows: u64,
 }
 
 impl Target {
-    /// Connects, asks for the model's first input and makes a request that fits it.
+    /// Connects and makes what the options ask for.
     pub(crate) async fn discover(options: &Options) -> Result<Self, LoadError> {
-        wait_until_ready(options).await?;
-        let mut clients = Vec::with_capacity(options.connections.get());
-        for _ in 0..options.connections.get() {
-            clients.push(connect(options).await?);
+        if !options.scan {
+            wait_until_ready(options).await?;
         }
-        let asked = ModelMetadataRequest { name: options.model.clone(), version: options.version.clone() };
-        let metadata = clients[0]
-            .model_metadata(asked)
-            .await
-            .map_err(|status| LoadError::Describe { model: options.model.clone(), source: Box::new(status) })?
-            .into_inner();
-        let Some(input) = metadata.inputs.into_iter().next() else {
-            return Err(LoadError::Options(format!("model {} has no inputs", options.model)));
-        };
-        let shape = if options.shape.is_empty() {
-            filled(&input.shape, options.rows.get() as i64)?
-        } else {
-            options.shape.clone()
-        };
-        let rows = shape.first().copied().unwrap_or(1).unsigned_abs();
-        let content = content(options, &input.datatype, &shape)?;
-        let tensor =
-            InferInputTensor { name: input.name, datatype: input.datatype, shape, ..Default::default() };
-        let request = ModelInferRequest {
-            model_name: options.model.clone(),
-            model_version: options.version.clone(),
-            inputs: vec![tensor],
-            raw_input_contents: vec![content],
-            ..Default::default()
-        };
-        Ok(Self { clients, request, rows })
+        let mut channels = Vec::with_capacity(options.connections.get());
+        for _ in 0..options.connections.get() {
+            channels.push(connect(options).await?);
+        }
+        if options.scan {
+            return Ok(Self { channels, call: Call::Scan(scans::requests(options)?), rows: 1 });
+        }
+        let (request, rows) = inference(options, channels[0].clone()).await?;
+        Ok(Self { channels, call: Call::Infer(Box::new(request)), rows })
     }
+}
+
+/// A request that fits the model's first input, and its rows.
+async fn inference(options: &Options, channel: Channel) -> Result<(ModelInferRequest, u64), LoadError> {
+    let asked = ModelMetadataRequest { name: options.model.clone(), version: options.version.clone() };
+    let metadata = GrpcInferenceServiceClient::new(channel)
+        .max_decoding_message_size(ANSWER_LIMIT_BYTES)
+        .model_metadata(asked)
+        .await
+        .map_err(|status| LoadError::Describe { model: options.model.clone(), source: Box::new(status) })?
+        .into_inner();
+    let Some(input) = metadata.inputs.into_iter().next() else {
+        return Err(LoadError::Options(format!("model {} has no inputs", options.model)));
+    };
+    let shape = if options.shape.is_empty() {
+        filled(&input.shape, options.rows.get() as i64)?
+    } else {
+        options.shape.clone()
+    };
+    let rows = shape.first().copied().unwrap_or(1).unsigned_abs();
+    let content = content(options, &input.datatype, &shape)?;
+    let tensor = InferInputTensor { name: input.name, datatype: input.datatype, shape, ..Default::default() };
+    let request = ModelInferRequest {
+        model_name: options.model.clone(),
+        model_version: options.version.clone(),
+        inputs: vec![tensor],
+        raw_input_contents: vec![content],
+        ..Default::default()
+    };
+    Ok((request, rows))
 }
 
 /// Polls until the model is ready or the wait is over; what is then wrong shows in the calls that follow.
 async fn wait_until_ready(options: &Options) -> Result<(), LoadError> {
     let deadline = Instant::now() + seconds("--wait", options.wait)?;
     while Instant::now() < deadline {
-        if let Ok(mut client) = connect(options).await {
+        if let Ok(channel) = connect(options).await {
+            let mut client = GrpcInferenceServiceClient::new(channel);
             let asked = ModelReadyRequest { name: options.model.clone(), version: options.version.clone() };
             if client.model_ready(asked).await.is_ok_and(|answer| answer.get_ref().ready) {
                 break;
@@ -86,18 +94,17 @@ async fn wait_until_ready(options: &Options) -> Result<(), LoadError> {
     Ok(())
 }
 
-async fn connect(options: &Options) -> Result<Client, LoadError> {
+async fn connect(options: &Options) -> Result<Channel, LoadError> {
     let failed = |source| LoadError::Connect { address: options.address.clone(), source };
     let timeout = seconds("--timeout", options.timeout)?;
-    let channel = Endpoint::from_shared(format!("http://{}", options.address))
+    Endpoint::from_shared(format!("http://{}", options.address))
         .map_err(failed)?
         .timeout(timeout)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .connect()
         .await
-        .map_err(failed)?;
-    Ok(GrpcInferenceServiceClient::new(channel).max_decoding_message_size(ANSWER_LIMIT_BYTES))
+        .map_err(failed)
 }
 
 /// The model's shape with `rows` on a free batch axis.

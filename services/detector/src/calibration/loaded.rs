@@ -16,8 +16,8 @@ use super::specification::{Built, DetectorSpecification, FUSED, STRIP_ENTROPY};
 use crate::error::DetectorError;
 use crate::network::{Run, Watched};
 
-/// Passes between two checks of a curtailed scan: smaller batches cost more than the passes they save.
-const CHECK_EVERY: std::num::NonZeroUsize = std::num::NonZeroUsize::new(16).unwrap();
+/// Passes between two checks of a curtailed scan at least: smaller batches cost more than the passes they save.
+const CHECK_EVERY: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4).unwrap();
 
 /// A calibration and the network it belongs to.
 pub(crate) struct Loaded {

@@ -9,6 +9,8 @@ use gifthorse_defence::digest::ContentDigest;
 use gifthorse_defence::input::Layout;
 use ndarray::{Array3, Array4, ArrayView3, Axis, Zip};
 
+use super::window::Window;
+
 /// Banks that are kept for one network. Policies need one or two.
 const KEPT: usize = 4;
 
@@ -85,21 +87,50 @@ impl AffineBlend {
         }
     }
 
-    /// The convolved blends `[N, C, H, W]` of a convolved image with overlays of a convolved bank.
+    /// What a convolved image contributes to each of its blends.
+    pub(super) fn own(self, image: &ArrayView3<'_, f32>, bank: &ConvolvedBank) -> Array3<f32> {
+        Zip::from(image).and(&bank.black).map_collect(|image, black| self.image * image + self.black * black)
+    }
+
+    /// As [`Self::mixed`], rectified, and of each window the greatest: in one go, so that what the convolution
+    /// makes of all blends, several times as much, never lies in memory.
+    pub(super) fn mixed_and_pooled(
+        self,
+        own: &ArrayView3<'_, f32>,
+        bank: &ConvolvedBank,
+        overlays: Range<usize>,
+        window: Window,
+    ) -> Array4<f32> {
+        let (channels, height, width) = own.dim();
+        let chosen = bank.overlays.slice_axis(Axis(0), overlays.into());
+        let [pooled_height, pooled_width] = window.pooled([height, width]);
+        let mut pooled = Array4::zeros((chosen.len_of(Axis(0)), channels, pooled_height, pooled_width));
+        let (own, chosen) = (own.as_standard_layout(), chosen.as_standard_layout());
+        let (weight, mut line) = (self.overlay.unwrap_or(1.0), Vec::new());
+        if let (Some(pooled), Some(chosen), Some(own)) =
+            (pooled.as_slice_mut(), chosen.as_slice(), own.as_slice())
+        {
+            let planes = chosen.chunks_exact(height * width).zip(own.chunks_exact(height * width).cycle());
+            for (pooled, (overlay, own)) in pooled.chunks_exact_mut(pooled_height * pooled_width).zip(planes)
+            {
+                window.greatest([overlay, own], weight, &mut line, width, pooled);
+            }
+        }
+        pooled
+    }
+
+    /// The convolved blends `[N, C, H, W]` of what [`Self::own`] made of an image with overlays of the bank.
     pub(super) fn mixed(
         self,
-        image: &ArrayView3<'_, f32>,
+        own: &ArrayView3<'_, f32>,
         bank: &ConvolvedBank,
         overlays: Range<usize>,
     ) -> Array4<f32> {
-        let own = Zip::from(image)
-            .and(&bank.black)
-            .map_collect(|image, black| self.image * image + self.black * black);
         let chosen = bank.overlays.slice_axis(Axis(0), overlays.into());
-        let Some(weight) = self.overlay else { return &chosen + &own };
+        let Some(weight) = self.overlay else { return &chosen + own };
         let mut mixed = chosen.to_owned();
         mixed.map_inplace(|level| *level *= weight);
-        mixed += &own;
+        mixed += own;
         mixed
     }
 }
@@ -141,11 +172,19 @@ mod tests {
         for blend in [Blend::Add, Blend::Convex { weight: ConvexWeight::new(0.3).unwrap() }] {
             let convolved = banks.of(&bank, counted).unwrap();
             let own = convolve(&image.clone().insert_axis(Axis(0)));
-            let own = own.index_axis(Axis(0), 0);
             let weights = AffineBlend::of(blend).unwrap();
-            let found = below(&weights.mixed(&own, &convolved, 0..1), &weights.mixed(&own, &convolved, 1..4));
+            let own = weights.own(&own.index_axis(Axis(0), 0), &convolved);
+            let mixed = |overlays| weights.mixed(&own.view(), &convolved, overlays);
+            let found = below(&mixed(0..1), &mixed(1..4));
             let due = convolve(&blend.copies(image.view(), &bank, 0..4));
             assert!((&found - &due).iter().all(|difference| difference.abs() < 1e-5), "{blend:?}");
+            let whole = Window { rows: 3, columns: 2 };
+            let pooled = weights.mixed_and_pooled(&own.view(), &convolved, 1..4, whole);
+            assert_eq!(pooled.shape(), [3, 3, 1, 1]);
+            for (pooled, found) in pooled.iter().zip(mixed(1..4).exact_chunks((1, 1, 3, 2))) {
+                let due = found.iter().copied().fold(0.0, f32::max);
+                assert!((pooled - due).abs() < 1e-6, "{blend:?}");
+            }
         }
         assert_eq!(runs.get(), 2, "the bank is convolved once");
         assert_eq!(AffineBlend::of(Blend::AddClamp), None);

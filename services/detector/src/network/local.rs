@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use gifthorse_defence::bank::OverlayBank;
@@ -10,10 +11,11 @@ use gifthorse_defence::input::{Layout as PlaneLayout, PlaneShape};
 use gifthorse_engine::{Engine, Execution, InferRequest, Model, ModelOptions, NamedTensor, Tensor};
 use gifthorse_network::NetworkDescription;
 use gifthorse_network::surgery;
-use ndarray::{Array2, Array4, ArrayView3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
 
-use super::convolved::{AffineBlend, ConvolvedBanks};
+use super::convolved::{AffineBlend, ConvolvedBank, ConvolvedBanks};
 use super::run::{Patience, RunError};
+use super::window::Window;
 use crate::error::DetectorError;
 
 /// Rows that may wait for one network; scans in flight are bounded elsewhere.
@@ -48,9 +50,12 @@ struct Halves {
 #[derive(Debug)]
 struct FirstConvolution {
     front: Part,
+    /// From the convolution on, or from the pooling behind it.
     back: Part,
     /// `[C, H, W]` of the convolved picture.
     shape: [usize; 3],
+    /// The pooling, where one follows behind a rectifier: done while blending.
+    pooling: Option<Window>,
     banks: ConvolvedBanks,
 }
 
@@ -98,8 +103,15 @@ impl Loader {
             Some(parts) => {
                 let shape = [parts.channels, parts.height, parts.width].map(|side| side as usize);
                 let front = self.part(&format!("{name} front"), parts.front).await?;
-                let back = self.part(&format!("{name} back"), parts.back).await?;
-                Some(FirstConvolution { front, back, shape, banks: ConvolvedBanks::default() })
+                let (back, pooling) = match parts.pooled {
+                    Some(pooled) => {
+                        let [rows, columns] = pooled.window.map(|side| side as usize);
+                        (pooled.back, Some(Window { rows, columns }))
+                    }
+                    None => (parts.back, None),
+                };
+                let back = self.part(&format!("{name} back"), back).await?;
+                Some(FirstConvolution { front, back, shape, pooling, banks: ConvolvedBanks::default() })
             }
             None => None,
         };
@@ -126,10 +138,27 @@ impl LocalNetwork {
         self.answers(rows, &shape, values)
     }
 
-    /// The answers to the blends of one image with consecutive overlays of a bank.
+    /// What the blends of an image are made of: the image.
     ///
     /// Where the blend is affine and the network begins with a convolution, the convolved bank is kept and only
     /// the image is convolved: the same answers up to rounding, in fewer operations.
+    pub(super) fn blending(
+        &self,
+        image: &ArrayView3<'_, f32>,
+        bank: &OverlayBank,
+        blend: Blend,
+        patience: &Patience,
+    ) -> Result<Array3<f32>, RunError> {
+        let Some((first, weights)) = self.first.as_ref().zip(AffineBlend::of(blend)) else {
+            return Ok(image.to_owned());
+        };
+        let convolved = self.convolved(first, bank, patience)?;
+        let image = image.view().insert_axis(Axis(0)).as_standard_layout().into_owned();
+        let own = self.convolve(first, image, patience)?;
+        Ok(weights.own(&own.index_axis(Axis(0), 0), &convolved))
+    }
+
+    /// The answers to the blends of what [`Self::blending`] made of an image with consecutive overlays of a bank.
     pub(super) fn blended(
         &self,
         image: &ArrayView3<'_, f32>,
@@ -141,13 +170,23 @@ impl LocalNetwork {
         let Some((first, weights)) = self.first.as_ref().zip(AffineBlend::of(blend)) else {
             return self.logits(blend.copies(image.view(), bank, overlays), patience);
         };
-        let convolve = |pictures: Array4<f32>| self.convolve(first, pictures, patience);
-        let convolved = first.banks.of(bank, convolve)?;
-        let own = convolve(image.view().insert_axis(Axis(0)).as_standard_layout().into_owned())?;
         let rows = overlays.len();
-        let mixed = weights.mixed(&own.index_axis(Axis(0), 0), &convolved, overlays);
+        let convolved = self.convolved(first, bank, patience)?;
+        let mixed = match first.pooling {
+            Some(window) => weights.mixed_and_pooled(image, &convolved, overlays, window),
+            None => weights.mixed(image, &convolved, overlays),
+        };
         let (shape, values) = self.run(&first.back, mixed, patience)?;
         self.answers(rows, &shape, values)
+    }
+
+    fn convolved(
+        &self,
+        first: &FirstConvolution,
+        bank: &OverlayBank,
+        patience: &Patience,
+    ) -> Result<Arc<ConvolvedBank>, RunError> {
+        first.banks.of(bank, |pictures| self.convolve(first, pictures, patience))
     }
 
     fn convolve(

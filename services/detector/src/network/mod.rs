@@ -7,6 +7,7 @@ mod networks;
 mod remote;
 mod run;
 mod space;
+mod window;
 
 pub(crate) use networks::{Networks, Watched};
 pub(crate) use run::{Patience, Run, RunError};

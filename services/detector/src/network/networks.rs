@@ -14,7 +14,7 @@ use gifthorse_engine::{Engine, Execution};
 use gifthorse_network::NetworkDescription;
 use gifthorse_service::client::Peer;
 use gifthorse_store::{MODEL_FILE, ModelRecord, Models, StoreError};
-use ndarray::{Array2, Array4, ArrayView3};
+use ndarray::{Array2, Array3, Array4, ArrayView3};
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
@@ -176,6 +176,19 @@ impl Watched {
         match &self.kind {
             Kind::Local(local) => local.logits(inputs, patience),
             Kind::Remote(remote) => remote.logits(inputs, patience),
+        }
+    }
+
+    pub(super) fn blending(
+        &self,
+        image: &ArrayView3<'_, f32>,
+        bank: &OverlayBank,
+        blend: Blend,
+        patience: &Patience,
+    ) -> Result<Array3<f32>, RunError> {
+        match &self.kind {
+            Kind::Local(local) => local.blending(image, bank, blend, patience),
+            Kind::Remote(_) => Ok(image.to_owned()),
         }
     }
 

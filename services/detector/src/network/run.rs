@@ -11,7 +11,7 @@ use gifthorse_defence::blend::Blend;
 use gifthorse_defence::input::PlaneShape;
 use gifthorse_defence::{Classifier, SplitClassifier};
 use gifthorse_engine::EngineError;
-use ndarray::{Array2, Array4, ArrayView3};
+use ndarray::{Array2, Array3, Array4, ArrayView3};
 use tokio_util::sync::CancellationToken;
 
 use super::networks::Watched;
@@ -129,6 +129,16 @@ impl Classifier for Run {
     fn logits(&self, inputs: Array4<f32>) -> Result<Array2<f32>, RunError> {
         self.patience.check()?;
         self.network.logits(inputs, &self.patience)
+    }
+
+    fn blending(
+        &self,
+        image: ArrayView3<'_, f32>,
+        bank: &OverlayBank,
+        blend: Blend,
+    ) -> Result<Array3<f32>, RunError> {
+        self.patience.check()?;
+        self.network.blending(&image, bank, blend, &self.patience)
     }
 
     fn blended_logits(

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use gifthorse_api::catalogue::Coded;
-use ndarray::{Array2, Array4, ArrayView3};
+use ndarray::{Array2, Array3, Array4, ArrayView3};
 
 use crate::bank::OverlayBank;
 use crate::blend::Blend;
@@ -30,11 +30,25 @@ pub trait Classifier {
     /// Non-finite answers need not be looked for here: whoever asked does.
     fn logits(&self, inputs: Array4<f32>) -> Result<Array2<f32>, Self::Error>;
 
-    /// The answers `[N, M]` to the blends of one image with N consecutive overlays of a bank.
+    /// What [`blended_logits`](Self::blended_logits) needs of an image, made once for all its blends with
+    /// overlays of a bank.
+    ///
+    /// Provided: the image itself.
+    fn blending(
+        &self,
+        image: ArrayView3<'_, f32>,
+        _bank: &OverlayBank,
+        _blend: Blend,
+    ) -> Result<Array3<f32>, Self::Error> {
+        Ok(image.to_owned())
+    }
+
+    /// The answers `[N, M]` to the blends of one image, given as [`blending`](Self::blending) made it, with N
+    /// consecutive overlays of a bank.
     ///
     /// Provided by blending and [`logits`](Self::logits). A classifier that can do it cheaper (the first
-    /// convolution of the bank kept, or bank and blend inside the graph) overrides it, and must agree with
-    /// the provided one to 1e-5 bit of entropy.
+    /// convolution of the bank kept, or bank and blend inside the graph) overrides both, and must agree with
+    /// the provided ones to 1e-5 bit of entropy.
     fn blended_logits(
         &self,
         image: ArrayView3<'_, f32>,

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, Array4, ArrayView3, ArrayView4, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView3, ArrayView4, Axis};
 
 use crate::bank::OverlayBank;
 use crate::blend::Blend;
@@ -27,20 +27,35 @@ pub(crate) fn suffix<C: SplitClassifier + ?Sized>(
     whole_or_pieces(classifier, activations, |piece| classifier.suffix(piece))
 }
 
-/// The network's answers to blends with consecutive overlays.
-pub(crate) fn blended<C: Classifier + ?Sized>(
-    classifier: &C,
-    image: ArrayView3<'_, f32>,
-    bank: &OverlayBank,
-    overlays: Range<usize>,
+/// An image that is blended with the overlays of a bank, some at a time.
+pub(crate) struct Blends<'a, C: ?Sized> {
+    classifier: &'a C,
+    bank: &'a OverlayBank,
     blend: Blend,
-) -> Result<Logits, DetectionError<C::Error>> {
-    check_shape(image, bank)?;
-    let rows = overlays.len();
-    pieces(classifier, rows, |piece| {
-        let overlays = overlays.start + piece.start..overlays.start + piece.end;
-        classifier.blended_logits(image, bank, overlays, blend)
-    })
+    /// As the classifier needs it.
+    image: Array3<f32>,
+}
+
+impl<'a, C: Classifier + ?Sized> Blends<'a, C> {
+    /// The blends of an image, none made yet.
+    pub(crate) fn of(
+        classifier: &'a C,
+        image: ArrayView3<'_, f32>,
+        bank: &'a OverlayBank,
+        blend: Blend,
+    ) -> Result<Self, DetectionError<C::Error>> {
+        check_shape(image, bank)?;
+        let image = classifier.blending(image, bank, blend).map_err(DetectionError::Classifier)?;
+        Ok(Self { classifier, bank, blend, image })
+    }
+
+    /// The network's answers to the blends with consecutive overlays.
+    pub(crate) fn answers(&self, overlays: Range<usize>) -> Result<Logits, DetectionError<C::Error>> {
+        pieces(self.classifier, overlays.len(), |piece| {
+            let overlays = overlays.start + piece.start..overlays.start + piece.end;
+            self.classifier.blended_logits(self.image.view(), self.bank, overlays, self.blend)
+        })
+    }
 }
 
 /// The activations of inputs at the cut, checked against the shape the classifier promises.
@@ -109,6 +124,10 @@ fn pieces<C: Classifier + ?Sized>(
     rows: usize,
     run: impl Fn(Range<usize>) -> Result<Array2<f32>, C::Error>,
 ) -> Result<Logits, DetectionError<C::Error>> {
+    if rows <= classifier.max_rows().get() {
+        let values = run(0..rows).map_err(DetectionError::Classifier)?;
+        return Ok(Logits::new(values, rows, classifier.classes())?);
+    }
     let mut all = Array2::zeros((rows, classifier.classes()));
     let mut start = 0;
     while start < rows {

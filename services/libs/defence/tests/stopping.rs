@@ -33,7 +33,7 @@ fn mean(terms: &[f64]) -> f64 {
 fn scanned(rule: &StopRule, terms: &[f64]) -> Stopped {
     let mut running = Running::default();
     loop {
-        let until = rule.next_check(running.taken(), terms.len());
+        let until = rule.next_check(&running, terms.len());
         terms[running.taken()..until].iter().for_each(|term| running.push(*term));
         if let Some(stopped) = rule.check(&running, terms.len()) {
             return stopped;

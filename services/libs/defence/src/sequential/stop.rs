@@ -6,6 +6,9 @@ use crate::conformal::Threshold;
 use crate::detector::Verdict;
 use crate::sequential::EarlyRejection;
 
+/// Of the least number of passes between two checks, how many before the first.
+const FIRST_CHECK: usize = 4;
+
 /// A sum of terms, added one by one in the order of the overlays, so that it is the same to the last bit
 /// however many came in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -107,7 +110,8 @@ pub enum StopRule {
     Curtailed {
         /// The threshold of the score over all passes.
         threshold: Threshold,
-        /// Passes between two checks. Part of the rule, so that passes used do not depend on batches.
+        /// Passes between two checks at least; before the first, four times as many. Part of the rule, so that
+        /// passes used do not depend on batches.
         check_every: NonZeroUsize,
     },
     /// Stop at a look that rejects, or when no later one can.
@@ -115,12 +119,18 @@ pub enum StopRule {
 }
 
 impl StopRule {
-    /// How many of `total` passes to have made at the next check, after `taken` of them.
-    pub fn next_check(&self, taken: usize, total: usize) -> usize {
+    /// How many of `total` passes to have made at the next check.
+    pub fn next_check(&self, running: &Running, total: usize) -> usize {
         match self {
             Self::Fixed { .. } => total,
-            Self::Curtailed { check_every, .. } => total.min(taken.saturating_add(check_every.get())),
-            Self::EarlyRejection(rule) => rule.look_after(taken).unwrap_or(total).min(total),
+            Self::Curtailed { threshold, check_every } => {
+                let step = match running.taken() {
+                    0 => check_every.get().saturating_mul(FIRST_CHECK),
+                    _ => check_every.get().max(likely_left(*threshold, *running, total) / 2),
+                };
+                total.min(running.taken().saturating_add(step))
+            }
+            Self::EarlyRejection(rule) => rule.look_after(running.taken()).unwrap_or(total).min(total),
         }
     }
 
@@ -149,6 +159,14 @@ impl StopRule {
             reason,
         })
     }
+}
+
+/// Passes until "clean" is decided, should the terms to come be like those so far on average. Going half of that
+/// way at once takes few checks and seldom a pass too many.
+fn likely_left(threshold: Threshold, running: Running, total: usize) -> usize {
+    // A mean of zero makes this infinite, and the conversion the largest count there is.
+    let likely = threshold.value() * total as f64 / running.mean();
+    (likely - running.taken() as f64).ceil() as usize
 }
 
 fn judged(threshold: Threshold, score: f64) -> Verdict {

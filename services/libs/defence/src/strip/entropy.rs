@@ -1,6 +1,5 @@
 //! STRIP's own score: the mean entropy of the network's answers to blended copies.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use ndarray::ArrayView3;
@@ -9,7 +8,7 @@ use crate::bank::OverlayBank;
 use crate::blend::Blend;
 use crate::classifier::Classifier;
 use crate::detector::{DetectionError, Detector, Passes, Reading, Subject};
-use crate::forward;
+use crate::forward::Blends;
 use crate::logits::Logits;
 use crate::sequential::{Looks, Running, StopRule, Stopped};
 use crate::strip::{StripError, Votes, check_passes};
@@ -58,25 +57,17 @@ impl StripEntropy {
         {
             return Err(DetectionError::ForeignRule { fitted: rule.passes(), passes: total });
         }
+        let blends = Blends::of(classifier, image, &self.bank, self.blend)?;
         let (mut running, mut votes) = (Running::default(), Votes::default());
         loop {
-            let until = rule.next_check(running.taken(), total);
-            let answers = self.answers(classifier, image, running.taken()..until)?;
+            let until = rule.next_check(&running, total);
+            let answers = blends.answers(running.taken()..until)?;
             votes.count(&answers);
             entropies(&answers).for_each(|entropy| running.push(entropy));
             if let Some(stopped) = rule.check(&running, total) {
                 return Ok(StripScan { stopped, votes });
             }
         }
-    }
-
-    fn answers<C: Classifier + ?Sized>(
-        &self,
-        classifier: &C,
-        image: ArrayView3<'_, f32>,
-        overlays: Range<usize>,
-    ) -> Result<Logits, DetectionError<C::Error>> {
-        forward::blended(classifier, image, &self.bank, overlays, self.blend)
     }
 }
 
@@ -86,7 +77,8 @@ impl<C: Classifier + ?Sized> Detector<C> for StripEntropy {
     }
 
     fn read(&self, classifier: &C, subject: &Subject) -> Result<Reading, DetectionError<C::Error>> {
-        let answers = self.answers(classifier, subject.image(), 0..self.looks.total())?;
+        let blends = Blends::of(classifier, subject.image(), &self.bank, self.blend)?;
+        let answers = blends.answers(0..self.looks.total())?;
         let mut running = Running::default();
         let mut prefix_means = Vec::new();
         for entropy in entropies(&answers) {

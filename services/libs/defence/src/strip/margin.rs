@@ -6,7 +6,7 @@ use crate::bank::OverlayBank;
 use crate::blend::Blend;
 use crate::classifier::Classifier;
 use crate::detector::{DetectionError, Detector, Passes, Reading, Subject};
-use crate::forward;
+use crate::forward::Blends;
 use crate::strip::{StripError, Votes, check_passes};
 
 /// Minus the mean margin of y', the class the network sees in the input, over blends with the first N
@@ -41,8 +41,8 @@ impl<C: Classifier + ?Sized> Detector<C> for StripMargin {
         if counted == 0 {
             return Err(DetectionError::OneClass { class, overlays: self.passes });
         }
-        let overlays = 0..self.passes;
-        let answers = forward::blended(classifier, subject.image(), &self.bank, overlays, self.blend)?;
+        let answers =
+            Blends::of(classifier, subject.image(), &self.bank, self.blend)?.answers(0..self.passes)?;
         let margins = labels.iter().enumerate().filter(|(_, label)| **label != class);
         let sum: f64 = margins.map(|(row, _)| answers.margin(row, class)).sum();
         let votes = Some(Votes::of(&answers));

@@ -7,6 +7,7 @@
 use super::SurgeryError;
 use super::anatomy::{Anatomy, open};
 use super::extract::{Port, extract};
+use super::pooling::rectified_pooling;
 use crate::NetworkDescription;
 use crate::onnx::Extent;
 use crate::onnx::initializers::read_f32;
@@ -31,6 +32,22 @@ pub struct FirstConvolution {
     pub logits: String,
     /// Count of channels that the convolution makes.
     pub channels: u64,
+    /// Rows.
+    pub height: u64,
+    /// Columns.
+    pub width: u64,
+    /// What follows the convolution, where it is a rectifier and a pooling.
+    pub pooled: Option<Pooled>,
+}
+
+/// The activation behind a first convolution, rectified and then the greatest taken of each window. Windows lie
+/// side by side; rows and columns that fill none are left out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pooled {
+    /// From the pooled activation, `[N, channels, height, width]`, to the logits.
+    pub back: Vec<u8>,
+    /// Rows and columns of a window.
+    pub window: [u64; 2],
     /// Rows.
     pub height: u64,
     /// Columns.
@@ -62,6 +79,18 @@ pub fn first_convolution(
     let image = Port::new(&description.input, anatomy.image_shape());
     let middle = Port::new(convolved, [anatomy.batch()].into_iter().chain(shape).collect());
     let logits = Port::new(&description.logits, anatomy.logits_shape());
+    let pooling = rectified_pooling(&anatomy, convolved);
+    let pooled = match pooling.filter(|pooling| pooling.window[0] <= height && pooling.window[1] <= width) {
+        Some(pooling) => {
+            let [rows, columns] = pooling.window;
+            let (height, width) = (height / rows, width / columns);
+            let shape = [channels, height, width].map(Extent::Fixed);
+            let from = Port::new(pooling.tensor, [anatomy.batch()].into_iter().chain(shape).collect());
+            let back = extract(&model, &from, &logits)?;
+            Some(Pooled { back, window: pooling.window, height, width })
+        }
+        None => None,
+    };
     Ok(Some(FirstConvolution {
         front: extract(&model, &image, &middle)?,
         back: extract(&model, &middle, &logits)?,
@@ -72,6 +101,7 @@ pub fn first_convolution(
         channels,
         height,
         width,
+        pooled,
     }))
 }
 

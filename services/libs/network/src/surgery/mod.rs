@@ -14,13 +14,14 @@ mod fixture;
 mod guarded;
 mod orientation;
 mod output_layer;
+mod pooling;
 mod split;
 #[cfg(test)]
 mod tests;
 
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
-pub use first_convolution::{FirstConvolution, first_convolution};
+pub use first_convolution::{FirstConvolution, Pooled, first_convolution};
 pub use guarded::{Guard, GuardBlend, guarded};
 pub use output_layer::{OutputLayer, output_layer};
 pub use split::{Split, expose_logits, split};

@@ -4,7 +4,7 @@ use prost::Message as _;
 use super::fixture::{Net, bypassed, chain, channels_last, fully_convolutional, residual, weights};
 use super::*;
 use crate::onnx::messages::{GraphProto, ModelProto};
-use crate::onnx::{Extent, check};
+use crate::onnx::{Extent, attribute, check};
 use crate::{Imported, Layout};
 
 /// The graph of a file that must be a sound model.
@@ -122,6 +122,35 @@ fn the_first_convolution_is_cut_off_where_the_image_goes_there_only() {
 }
 
 #[test]
+fn a_pooling_right_behind_the_first_convolution_is_told() {
+    let network = chain();
+    let first = first_convolution(&network.onnx, &network.description).unwrap().unwrap();
+    let pooled = first.pooled.unwrap();
+    assert_eq!((pooled.window, pooled.height, pooled.width), ([2, 2], 4, 4));
+    let back = graph(&pooled.back);
+    assert_eq!(back.input[0].name, "pool0");
+    assert_eq!(names(&back)[0], "conv1");
+
+    for network in [residual(), channels_last(false)] {
+        let first = first_convolution(&network.onnx, &network.description).unwrap().unwrap();
+        assert_eq!(first.pooled, None);
+    }
+
+    let mut net = Net::new(Extent::batch(), [3, 8, 8]);
+    let image = net.image.clone();
+    let made = net.conv("conv", &image, [4, 3, 3]);
+    let made = net.node("Relu", "relu", &[&made]);
+    let overlapping = vec![attribute::ints("kernel_shape", &[3, 3]), attribute::ints("strides", &[2, 2])];
+    let made = net.graph.node("MaxPool", "pool", &[&made], overlapping);
+    let made = net.node("GlobalAveragePool", "pooled", &[&made]);
+    let flat = net.node("Flatten", "flat", &[&made]);
+    let logits = net.dense("fc", &flat, [5, 4]);
+    let network = net.finish(&logits, 5, None);
+    let first = first_convolution(&network.onnx, &network.description).unwrap().unwrap();
+    assert_eq!(first.pooled, None, "overlapping windows");
+}
+
+#[test]
 fn the_output_layer_is_read_whatever_it_is_written_as() {
     let layer = |network: &Imported| output_layer(&network.onnx, &network.description).unwrap();
     let gemm = layer(&residual()).unwrap();
@@ -212,6 +241,7 @@ mod course {
         let first = first_convolution(&network.onnx, &network.description).unwrap().unwrap();
         assert_eq!((first.channels, first.height, first.width), (20, 52, 44));
         assert_eq!(first.bias.unwrap().len(), 20);
+        assert_eq!(first.pooled.map(|pooled| (pooled.height, pooled.width)), Some((26, 22)));
         let layer = output_layer(&network.onnx, &network.description).unwrap().unwrap();
         assert_eq!(layer.weights.dim(), (160, 1283));
     }
