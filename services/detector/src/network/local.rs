@@ -197,6 +197,10 @@ impl LocalNetwork {
     ) -> Result<Array4<f32>, RunError> {
         let rows = pictures.shape()[0];
         let (shape, values) = self.run(&first.front, pictures, patience)?;
+        // The maximum of a window would swallow a NaN, which has to be an error.
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(RunError::NotFinite { model: self.name.clone(), value: *value });
+        }
         let [channels, height, width] = first.shape;
         Array4::from_shape_vec((rows, channels, height, width), values)
             .map_err(|_| self.unlike(&[rows, channels, height, width], &shape))

@@ -54,6 +54,14 @@ pub(crate) enum RunError {
         /// What came.
         found: String,
     },
+    /// The first convolution overflows.
+    #[error("the first convolution of {model} makes {value} of an input: its numbers must be finite")]
+    NotFinite {
+        /// The version.
+        model: String,
+        /// NaN or an infinity.
+        value: f32,
+    },
 }
 
 impl Coded for RunError {
@@ -65,6 +73,7 @@ impl Coded for RunError {
             Self::NoCut { .. } => ErrorCode::InvalidField,
             Self::Remote { code, .. } => *code,
             Self::Answer { .. } => ErrorCode::EngineFailed,
+            Self::NotFinite { .. } => ErrorCode::ModelNotFinite,
         }
     }
 

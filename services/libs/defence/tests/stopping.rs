@@ -62,7 +62,7 @@ fn curtailment_never_changes_a_verdict() {
         let fixed = scanned(&StopRule::Fixed { threshold }, &terms);
         assert_eq!(fixed.verdict == Verdict::Trojaned, threshold.rejects(score));
         assert_eq!(fixed.passes_used, PASSES);
-        for every in [1, 7, 16, 1000] {
+        for every in [1, 4, 7, 1000] {
             let check_every = NonZeroUsize::new(every).unwrap();
             let curtailed = scanned(&StopRule::Curtailed { threshold, check_every }, &terms);
             assert_eq!(curtailed.verdict, fixed.verdict, "input {input}, every {every}");
@@ -71,7 +71,7 @@ fn curtailment_never_changes_a_verdict() {
                     && curtailed.score.is_bound() == (curtailed.passes_used < PASSES)
             );
             assert!(calibration.p_value(curtailed.score.value()).rank() <= calibration.p_value(score).rank());
-            if every == 16 {
+            if every == 4 {
                 used += curtailed.passes_used;
             }
         }
@@ -137,6 +137,21 @@ fn an_early_end_is_what_all_looks_would_have_said() {
             None => assert_eq!(stopped.verdict, Verdict::Clean),
         }
     }
+}
+
+#[test]
+fn what_has_become_safe_between_two_looks_is_accepted_there() {
+    let looks = Looks::doubling(100).unwrap();
+    // Every calibration input has the same mean at every look, from 0.2 upwards.
+    let means = Array2::from_shape_fn((499, looks.passes().len()), |(row, _)| 0.2 + row as f64 / 1000.0);
+    let level: Level = "0.01".parse().unwrap();
+    let rule = EarlyRejection::fit(&looks, means.view(), level, &Spending::equal(&looks)).unwrap();
+    let last = *rule.boundaries().last().unwrap();
+    assert_eq!(last.look, 100);
+    let needed = (last.bound * 100.0 / 0.4).ceil() as usize;
+    let stopped = scanned(&StopRule::EarlyRejection(rule), &[0.4; 100]);
+    assert_eq!(stopped.verdict, Verdict::Clean);
+    assert!((needed..needed + 8).contains(&stopped.passes_used), "{} of {needed}", stopped.passes_used);
 }
 
 #[test]

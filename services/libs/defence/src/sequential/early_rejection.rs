@@ -211,6 +211,13 @@ impl EarlyRejection {
         self.boundaries.iter().map(|boundary| boundary.look).find(|look| *look > taken)
     }
 
+    /// Passes until no boundary ahead can be undercut, should the terms to come be like those so far on average.
+    pub(super) fn likely_left(&self, running: &Running) -> usize {
+        let ahead = self.boundaries.iter().filter(|boundary| boundary.look > running.taken());
+        let left = ahead.map(|boundary| running.likely_until(boundary.bound * boundary.look as f64));
+        left.max().unwrap_or(0)
+    }
+
     /// Verdict and reason, if the scan ends after the passes made.
     pub(super) fn check(&self, running: Running) -> Option<(Verdict, StopReason)> {
         let look = running.taken();

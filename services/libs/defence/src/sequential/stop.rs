@@ -9,6 +9,9 @@ use crate::sequential::EarlyRejection;
 /// Of the least number of passes between two checks, how many before the first.
 const FIRST_CHECK: usize = 4;
 
+/// Passes between two checks of a rule with looks, at least.
+const LEAST_STEP: usize = 4;
+
 /// A sum of terms, added one by one in the order of the overlays, so that it is the same to the last bit
 /// however many came in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -39,6 +42,12 @@ impl Running {
     pub(super) fn mean_over(self, passes: usize) -> f64 {
         self.sum / passes as f64
     }
+
+    /// Terms until the sum reaches `sum`, should those to come be like those so far on average; zero where it has.
+    pub(super) fn likely_until(self, sum: f64) -> usize {
+        // A mean of zero makes this infinite, and the conversion the largest count there is.
+        (sum / self.mean() - self.taken as f64).ceil() as usize
+    }
 }
 
 /// Why a scan ended.
@@ -53,9 +62,9 @@ pub enum StopReason {
         /// Passes at the look.
         look: usize,
     },
-    /// No boundary still ahead could be undercut, or none was ahead.
+    /// No boundary still ahead could be undercut, or none was ahead; at a look or between two.
     AcceptedAtLook {
-        /// Passes at the look.
+        /// Passes made.
         look: usize,
     },
 }
@@ -130,7 +139,15 @@ impl StopRule {
                 };
                 total.min(running.taken().saturating_add(step))
             }
-            Self::EarlyRejection(rule) => rule.look_after(running.taken()).unwrap_or(total).min(total),
+            Self::EarlyRejection(rule) => {
+                let look = rule.look_after(running.taken()).unwrap_or(total).min(total);
+                if running.taken() == 0 {
+                    return look;
+                }
+                // Between looks nothing is rejected, but what has become safe is accepted.
+                let step = LEAST_STEP.max(rule.likely_left(running) / 2);
+                look.min(running.taken().saturating_add(step))
+            }
         }
     }
 
@@ -164,9 +181,7 @@ impl StopRule {
 /// Passes until "clean" is decided, should the terms to come be like those so far on average. Going half of that
 /// way at once takes few checks and seldom a pass too many.
 fn likely_left(threshold: Threshold, running: Running, total: usize) -> usize {
-    // A mean of zero makes this infinite, and the conversion the largest count there is.
-    let likely = threshold.value() * total as f64 / running.mean();
-    (likely - running.taken() as f64).ceil() as usize
+    running.likely_until(threshold.value() * total as f64)
 }
 
 fn judged(threshold: Threshold, score: f64) -> Verdict {
