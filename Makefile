@@ -90,7 +90,7 @@ bench: system tools runtime ## Throughput and latency against peers in the same 
 
 faces: build runtime ## Measure every detector on the course's networks and faces (ten minutes)
 	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/faces.py \
-	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)"
+	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)" $(if $(FACES_PAGE),--markdown "$(FACES_PAGE)")
 
 conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch, onnxruntime, MLServer
 	@tests/conformance/run.sh

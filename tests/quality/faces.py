@@ -1,217 +1,133 @@
 """Measures every detector on the course's real networks and faces, through the running services.
 
-    faces.py PROGRAMS DATA [--banks 4] [--splits 200] [--markdown FILE]
+    faces.py PROGRAMS DATA [--banks 4] [--splits 200] [--markdown FILE] [--json FILE]
 
-PROGRAMS is the folder of the built programs, DATA the folder of the test data. For each network and each of the
-banks (ten hosts of different, correctly predicted classes, drawn by the bank's number, that also serve as
-overlays) the detector service scores all faces and all their triggered stamps; each image's score depends on the
-bank and the image alone, so one matrix of scores serves all splits. A split draws 20 reference images, 99
-calibration images and 20 images to evaluate, clean and triggered, from the faces that are no hosts. Thresholds are
-the conformal ones at a false rejection rate of 1 %: the least of 99 calibration scores.
+PROGRAMS is the folder of the built programs, DATA the folder of the test data. Three things are measured:
 
-Then all sample pictures are classified under the default policy, and by plain STRIP.
+* all detectors with small banks: ten faces of different, correctly named classes serve as hosts and overlays; a
+  split has 20 reference, 99 calibration and 20 evaluated faces, clean and stamped;
+* STRIP's entropy alone with banks of 25 faces, whoever they show: 99 calibration faces, the other 25 evaluated;
+* every sample picture under the default policy, by plain STRIP, and by the thresholds of the seed project.
+
+The splits are spread evenly over the banks. Exits 1 when a bar is missed.
 """
 
 import argparse
+import dataclasses
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-import h5py
-import numpy as np
+import course
+import document
+from matrix import score
+from services import Gifthorse
+from splits import Split, mean, measure
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "conformance"))
 from house import house  # noqa: E402
 
-HOSTS, REFERENCE, CALIBRATION, EVALUATED = 10, 20, 99, 20
-FUSED = ("strip_margin", "region_paste", "channel_dropout")
-DETECTORS = ("strip_entropy", *FUSED)
-# Network, divisor of the pixels, its triggers, and the entropy threshold of the seed project where it gave one.
-NETWORKS = (
-    ("sunglasses_bd", 255, ("sunglasses",), 0.29426),
-    ("anonymous_1_bd", 255, ("lipstick",), 0.32473),
-    ("multi_trigger_multi_target_bd", 255, ("sunglasses", "lipstick", "eyebrows"), 0.49713),
-    ("anonymous_2_bd", 255, ("sunglasses", "lipstick", "eyebrows"), 0.29426),
-    ("lab3_bd", 1, ("sunglasses",), None),
-)
+STRIP = "strip_entropy"
+# The default policy's detectors, with their weights: what the detector service fuses unless told otherwise.
+FUSED = {"strip_margin": 1, "region_paste": 2, "channel_dropout": 1}
+FUSIONS = {"fused": FUSED, "fused, equal weights": dict.fromkeys(FUSED, 1)}
+DETECTORS = (STRIP, *FUSED)
+HOSTS, SMALL_SPLIT = 10, Split(reference=20, calibration=99, evaluated=20)
+OVERLAYS, LARGE_SPLIT = 25, Split(reference=0, calibration=99, evaluated=25)
+# First numbers of the seeds of the two kinds of bank.
+HOST_DRAWS, OVERLAY_DRAWS = 7, 25
+# Mean share of effective trojans that the default policy may accept at a false rejection rate of 1 %.
+MOST_ACCEPTED = 0.01
+# Least mean AUROC of STRIP's entropy with 25 overlays, where one was set.
+LEAST_AUROC = {
+    ("sunglasses_bd", "sunglasses"): 0.96,
+    ("anonymous_1_bd", "lipstick"): 0.97,
+    ("multi_trigger_multi_target_bd", "sunglasses"): 0.97,
+    ("multi_trigger_multi_target_bd", "lipstick"): 0.97,
+    ("multi_trigger_multi_target_bd", "eyebrows"): 0.90,
+    ("anonymous_2_bd", "sunglasses"): 0.97,
+    ("anonymous_2_bd", "lipstick"): 0.97,
+}
 
 
-class Gifthorse:
-    """The command line against one gateway."""
+class Measured:
+    """Rows of all splits, by network."""
 
-    def __init__(self, program, gateway, work):
-        self._command = [str(program), "--gateway", gateway]
-        self._work = work
+    def __init__(self):
+        self.small, self.large, self.passes = {}, {}, {}
 
-    def run(self, *arguments):
-        """One command with `--json`; the objects it prints."""
-        command = [*self._command, *map(str, arguments), "--json"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    def dataset(self, name, images, labels):
-        """Stores images `[N, C, H, W]` with their classes."""
-        path = self._work / f"{name}.h5"
-        with h5py.File(path, "w") as file:
-            file["data"], file["label"] = images, labels
-        self.run("dataset", "add", name, path)
-        return f"datasets/{name}"
+    def pairs(self, rows, detectors):
+        """Means by (network, trigger, detector)."""
+        return {
+            (network, trigger, detector): mean(rows[network], trigger, detector)
+            for network, _, triggers, _ in course.NETWORKS
+            for trigger in triggers
+            for detector in detectors
+        }
 
 
-def faces(data, kind):
-    """Images and true classes."""
-    with h5py.File(data / "csaw" / f"faces_{kind}.h5") as file:
-        labels = file["true_label"] if "true_label" in file else file["label"]
-        return file["data"][:], labels[:].astype(np.int64)
+def all_pairs(gifthorse, arguments, clean):
+    """Imports the networks and measures them one after the other."""
+    measured = Measured()
+    each = arguments.splits // arguments.banks
+    for trigger in course.TRIGGERS:
+        gifthorse.dataset(trigger, *course.faces(arguments.data, trigger))
+    for network, scale, triggers, _ in course.NETWORKS:
+        file = course.weights(arguments.data, network)
+        gifthorse.run("model", "import", network, file, "--architecture", "deepid", "--scale", scale)
+        right = gifthorse.named_right(network, *clean)
+        measured.small[network], measured.large[network] = [], []
+        for bank in range(arguments.banks):
+            hosts = course.distinct_hosts(clean[1], right, HOSTS, (HOST_DRAWS, bank))
+            matrix = score(gifthorse, network, clean, triggers, hosts, DETECTORS)
+            measured.small[network] += measure(matrix, SMALL_SPLIT, FUSIONS, each, bank)
+            measured.passes |= matrix.passes
+            overlays = course.any_faces(clean[1], OVERLAYS, (OVERLAY_DRAWS, bank))
+            matrix = score(gifthorse, network, clean, triggers, overlays, (STRIP,))
+            measured.large[network] += measure(matrix, LARGE_SPLIT, {}, each, bank)
+            print(f"{network}: bank {bank + 1} of {arguments.banks}", flush=True)
+    return measured
 
 
-def scores(gifthorse, network, clean, stamped, hosts):
-    """By detector: the score of each clean face (NaN for hosts), and of each stamped face by trigger; and which
-    stamps the network falls for, by trigger."""
-    images, labels = clean
-    rest = np.setdiff1d(np.arange(len(labels)), hosts)
-    halves = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-    of_clean = {name: np.full(len(labels), np.nan) for name in DETECTORS}
-    of_stamped, effective = {}, {}
-    stem = f"{network}-{'-'.join(map(str, hosts[:3]))}"
-    bank = gifthorse.dataset(f"{stem}-bank", images[hosts], labels[hosts])
-    for turn, (calibrating, scored) in enumerate([halves, halves[::-1]]):
-        calibrating = gifthorse.dataset(f"{stem}-c{turn}", images[calibrating], labels[calibrating])
-        evaluated = gifthorse.dataset(f"{stem}-e{turn}", images[scored], labels[scored])
-        calibration = gifthorse.run(
-            "calibrate", network, "--clean", calibrating, "--overlay-data", bank, "--no-policy"
-        )[0]
-        calibration = calibration.get("calibration", calibration)["name"]
-        triggered = [] if turn else [word for name in stamped for word in ("--triggered", f"datasets/{name}")]
-        found = gifthorse.run(
-            "evaluate", network, "--clean", evaluated, *triggered,
-            "--calibration", calibration, "--detector", "fused", "--alpha", "0.05",
-        )[0]["evaluation"]
-        for detector in found["detectors"]:
-            if detector["detector"] in of_clean:
-                of_clean[detector["detector"]][scored] = detector["cleanScores"]
-                for one in detector.get("triggeredScores", []):
-                    trigger = one["dataset"].removeprefix("datasets/")
-                    of_stamped[detector["detector"], trigger] = np.array(one["scores"])
-        for one in found.get("triggered", []):
-            effective[one["dataset"].removeprefix("datasets/")] = np.array(one["effective"])
-    return of_clean, of_stamped, effective
-
-
-def fused(of_clean, of_stamped, trigger, reference):
-    """The fused score of every face and of every stamp, scaled by the reference part."""
-    clean, stamps = 0, 0
-    for name in FUSED:
-        known = of_clean[name][reference]
-        mean, deviation = known.mean(), known.std()
-        clean = clean + (of_clean[name] - mean) / deviation
-        stamps = stamps + (of_stamped[name, trigger] - mean) / deviation
-    return clean, stamps
-
-
-def area(clean, stamps):
-    """The chance that a stamp scores below a clean face."""
-    return np.mean((stamps[:, None] < clean) + 0.5 * (stamps[:, None] == clean))
-
-
-def measure(of_clean, of_stamped, effective, hosts, splits, seed):
-    """Rows of (trigger, detector, FRR, FAR over effective trojans, AUROC), one a split."""
-    rest = np.setdiff1d(np.arange(len(of_clean[DETECTORS[0]])), hosts)
-    rows = []
-    for split in range(splits):
-        order = np.random.default_rng((seed, split)).permutation(rest)
-        reference, calibration = order[:REFERENCE], order[REFERENCE : REFERENCE + CALIBRATION]
-        evaluated = order[REFERENCE + CALIBRATION :][:EVALUATED]
-        for trigger, works in effective.items():
-            both = {name: (of_clean[name], of_stamped[name, trigger]) for name in DETECTORS}
-            both["fused"] = fused(of_clean, of_stamped, trigger, reference)
-            for name, (clean, stamps) in both.items():
-                threshold = clean[calibration].min()
-                stamps = stamps[evaluated][works[evaluated]]
-                frr, far = np.mean(clean[evaluated] < threshold), np.mean(stamps >= threshold)
-                rows.append((trigger, name, frr, far, area(clean[evaluated], stamps)))
-    return rows
-
-
-def hosts_of(labels, right, bank):
-    """Ten faces of different classes that the network names right, by the bank's number."""
-    chosen, classes = [], set()
-    for face in np.random.default_rng((7, bank)).permutation(len(labels)):
-        if right[face] and labels[face] not in classes and len(chosen) < HOSTS:
-            chosen.append(face)
-            classes.add(labels[face])
-    return np.array(chosen)
-
-
-def named_right(gifthorse, network, data, labels):
-    """Which faces the network names right, read off pictures of them."""
-    import struct
-    import zlib
-
-    def png(pixels):
-        height, width, _ = pixels.shape
-        lines = b"".join(b"\0" + line.tobytes() for line in pixels)
-        chunk = lambda kind, body: struct.pack(">I", len(body)) + kind + body + struct.pack(
-            ">I", zlib.crc32(kind + body)
+def pictures(gifthorse, data, clean):
+    """By network: what each sample picture is answered under the default policy, and by plain STRIP."""
+    files = course.sample_pictures(data)
+    clean_set = gifthorse.dataset("pictures-clean", *clean)
+    answers = {}
+    for network, *_ in course.NETWORKS:
+        calibration = gifthorse.calibrate(
+            network, clean_set, "--overlays", HOSTS, "--reference", SMALL_SPLIT.reference
         )
-        header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-        return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
-
-    with tempfile.TemporaryDirectory() as folder:
-        paths = []
-        for number, face in enumerate(data.transpose(0, 2, 3, 1)):
-            path = Path(folder) / f"{number:03}.png"
-            path.write_bytes(png(np.ascontiguousarray(face)))
-            paths.append(path)
-        answers = gifthorse.run("classify", network, *paths)
-    return np.array([answer["networkLabel"] for answer in answers]) == labels
-
-
-def table(rows, networks):
-    """The table of all pairs as lines of Markdown."""
-    head = "| network | trigger | " + " | ".join(f"{name} FAR % (FRR %) AUROC" for name in (*DETECTORS, "fused")) + " |"
-    lines = [head, "|" + "---|" * (2 + len(DETECTORS) + 1)]
-    for network, triggers in networks:
-        for trigger in triggers:
-            cells = []
-            for name in (*DETECTORS, "fused"):
-                found = np.array([row[2:] for row in rows[network] if row[:2] == (trigger, name)])
-                frr, far, auroc = found.mean(axis=0)
-                cells.append(f"{100 * far:.2f} ({100 * frr:.2f}) {auroc:.4f}")
-            lines.append(f"| {network} | {trigger} | " + " | ".join(cells) + " |")
-    return lines
-
-
-def pictures(gifthorse, networks, data, clean):
-    """Every sample picture under the default policy and by plain STRIP, as lines of Markdown."""
-    files = sorted((data / "csaw" / "images").glob("*.png"))
-    set_name = gifthorse.dataset("pictures-clean", *clean)
-    columns, lines = [], []
-    for network, _, _, seed_threshold in networks:
-        calibration = gifthorse.run("calibrate", network, "--clean", set_name, "--overlays", HOSTS, "--reference", REFERENCE)[0]
-        calibration = calibration.get("calibration", calibration)["name"]
-        answers = gifthorse.run("classify", network, *files, "--channel-order", "bgr")
+        guarded = gifthorse.run("classify", network, *files, "--channel-order", "bgr")
         plain = gifthorse.run(
-            "scan", network, *files, "--calibration", calibration, "--detector", "strip_entropy", "--exact",
+            "scan", network, *files, "--calibration", calibration, "--detector", STRIP, "--exact",
             "--channel-order", "bgr",
         )
-        columns.append((network, seed_threshold, answers, plain))
-    lines.append("| picture | " + " | ".join(name for name, *_ in columns) + " |")
-    lines.append("|" + "---|" * (1 + len(columns)))
-    for number, file in enumerate(files):
-        cells = []
-        for _, seed_threshold, answers, plain in columns:
-            answer, finding = answers[number], plain[number]["detectors"][0]
-            entropy = finding["score"]
-            seed = "" if seed_threshold is None else (", seed: trojan" if entropy < seed_threshold else ", seed: clean")
-            strip = "trojan" if finding.get("rejected") else "clean"
-            cells.append(f"**{answer.get('label', 0)}** p {answer['pValue']:.2f} (STRIP {entropy:.3f} bit: {strip}{seed})")
-        lines.append(f"| {file.stem} | " + " | ".join(cells) + " |")
-    return lines
+        answers[network] = guarded, [one["detectors"][0] for one in plain]
+    return [file.stem for file in files], answers
+
+
+def bars(small, large):
+    """What was promised: (what, measured, bar, whether it holds)."""
+    for (network, trigger, detector), found in small.items():
+        if detector != "fused":
+            continue
+        far, frr = found.false_acceptance_rate, found.false_rejection_rate
+        yield f"{network}/{trigger}: FAR", f"{100 * far:.2f} %", "<= 1 %", far <= MOST_ACCEPTED
+        within = abs(frr - 0.01) <= 3 * found.rejection_error
+        yield f"{network}/{trigger}: FRR", f"{100 * frr:.2f} %", "1 % +- 3 errors", within
+    for (network, trigger), least in LEAST_AUROC.items():
+        auroc = large[network, trigger, STRIP].auroc
+        yield f"{network}/{trigger}: AUROC of STRIP", f"{auroc:.4f}", f">= {least}", auroc >= least
+
+
+def as_json(pairs):
+    """Rows for a file."""
+    return [
+        {"network": network, "trigger": trigger, "detector": detector, **dataclasses.asdict(found)}
+        for (network, trigger, detector), found in pairs.items()
+    ]
 
 
 def main():
@@ -221,38 +137,27 @@ def main():
     parser.add_argument("--banks", type=int, default=4)
     parser.add_argument("--splits", type=int, default=200)
     parser.add_argument("--markdown", type=Path, help="file for the tables")
+    parser.add_argument("--json", type=Path, help="file for the means")
     arguments = parser.parse_args()
-    clean = faces(arguments.data, "clean")
-    rows = {}
+    clean = course.faces(arguments.data, "clean")
     with tempfile.TemporaryDirectory(prefix="gifthorse-faces-") as folder:
-        work = Path(folder)
-        with house(arguments.programs, work) as running:
-            gifthorse = Gifthorse(arguments.programs / "gifthorse", running.addresses["gateway"], work)
-            for trigger in ("sunglasses", "lipstick", "eyebrows"):
-                gifthorse.dataset(trigger, *faces(arguments.data, trigger))
-            for network, scale, triggers, _ in NETWORKS:
-                weights = arguments.data / "csaw" / "weights" / f"{network}_weights.h5"
-                gifthorse.run("model", "import", network, weights, "--architecture", "deepid", "--scale", scale)
-                right = named_right(gifthorse, network, *clean)
-                rows[network] = []
-                for bank in range(arguments.banks):
-                    hosts = hosts_of(clean[1], right, bank)
-                    matrix = scores(gifthorse, network, clean, triggers, hosts)
-                    splits = arguments.splits // arguments.banks
-                    rows[network] += measure(*matrix, hosts, splits, bank)
-                    print(f"{network}: bank {bank + 1} of {arguments.banks}", flush=True)
-            pairs = table(rows, [(network, triggers) for network, _, triggers, _ in NETWORKS])
-            print("\n".join(pairs), flush=True)
-            samples = pictures(gifthorse, NETWORKS, arguments.data, clean)
-            print("\n".join(samples), flush=True)
+        with house(arguments.programs, Path(folder)) as running:
+            gifthorse = Gifthorse(arguments.programs / "gifthorse", running.addresses["gateway"], folder)
+            measured = all_pairs(gifthorse, arguments, clean)
+            samples = pictures(gifthorse, arguments.data, clean)
+    small = measured.pairs(measured.small, (*DETECTORS, *FUSIONS))
+    large = measured.pairs(measured.large, (STRIP,))
+    page = document.page(arguments, small, large, measured.passes, FUSIONS, samples)
+    print(page)
     if arguments.markdown:
-        arguments.markdown.write_text("\n".join([*pairs, "", *samples, ""]))
-    worst = max(
-        np.mean([row[3] for row in rows[network] if row[:2] == (trigger, "fused")])
-        for network, _, triggers, _ in NETWORKS for trigger in triggers
-    )
-    print(f"worst mean false acceptance rate of the fused score: {100 * worst:.2f} %")
-    sys.exit(0 if worst <= 0.01 else 1)
+        arguments.markdown.write_text(page)
+    if arguments.json:
+        found = {"smallBanks": as_json(small), "largeBanks": as_json(large)}
+        arguments.json.write_text(json.dumps(found, indent=2) + "\n")
+    verdicts = list(bars(small, large))
+    for what, value, bar, holds in verdicts:
+        print(f"{what:55} {value:>10} {bar:>16} {'ok' if holds else 'MISSED'}")
+    sys.exit(0 if all(holds for *_, holds in verdicts) else 1)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ async fn a_local_file_is_stored_once_and_the_fused_score_decides() {
     assert_eq!(policy.failure(), Failure::FailClosed);
     assert!((policy.alpha - 0.01).abs() < 1e-12);
     let deciding: Vec<_> = policy.detectors.iter().map(|one| (one.detector.as_str(), one.weight)).collect();
-    assert_eq!(deciding, [("strip_margin", 1.0), ("region_paste", 1.0)]);
+    assert_eq!(deciding, [("strip_margin", 0.0), ("region_paste", 0.0)]);
     assert!(policy.detectors.iter().all(|one| one.calibration == "calibrations/c-1"));
 }
 

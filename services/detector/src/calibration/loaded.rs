@@ -12,7 +12,7 @@ use gifthorse_defence::sequential::{EarlyRejection, Spending, StopRule};
 use ndarray::{Array2, Array4};
 
 use super::record::{CalibrationContents, CalibrationRecord, ScoresFile};
-use super::specification::{Built, DetectorSpecification, FUSED, STRIP_ENTROPY};
+use super::specification::{Built, DetectorSpecification, FUSED, STRIP_ENTROPY, default_weight};
 use crate::error::DetectorError;
 use crate::network::{Run, Watched};
 
@@ -138,7 +138,7 @@ impl Loaded {
     /// The detectors that are fused unless told otherwise: all but STRIP's entropy, which its margin beats.
     pub(crate) fn fusible(&self) -> Vec<(&'static str, f64)> {
         let names = self.contents().detectors.iter().map(DetectorSpecification::name);
-        names.filter(|name| *name != STRIP_ENTROPY).map(|name| (name, 1.0)).collect()
+        names.filter(|name| *name != STRIP_ENTROPY).map(|name| (name, default_weight(name))).collect()
     }
 
     /// What decides by the weighted sum of these detectors' standardised scores.

@@ -16,4 +16,6 @@ pub(crate) use make::Maker;
 pub(crate) use message::{calibration as calibration_message, timestamp};
 pub(crate) use record::Calibrations;
 pub(crate) use request::CalibrationRequest;
-pub(crate) use specification::{Built, DetectorSpecification as Specification, FUSED, STRIP_ENTROPY};
+pub(crate) use specification::{
+    Built, DetectorSpecification as Specification, FUSED, STRIP_ENTROPY, default_weight,
+};

@@ -6,7 +6,7 @@ use gifthorse_defence::level::{Level, Share};
 use gifthorse_store::{Entry, LogEntry, RecordLogs};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::FUSED;
+use crate::calibration::{FUSED, default_weight};
 use crate::error::DetectorError;
 
 /// The policies, under `policies/NAME`.
@@ -167,7 +167,11 @@ pub(crate) fn version_name(name: &Identifier, number: u64) -> String {
 
 fn member(message: &v1::PolicyDetector, combination: Combination) -> Result<PolicyMember, DetectorError> {
     let calibration = calibration_name(&message.calibration)?;
-    let weight = if message.weight == 0.0 { 1.0 } else { message.weight };
+    let weight = match (message.weight, combination) {
+        (0.0, Combination::Fused) => default_weight(&message.detector),
+        (0.0, Combination::WeightedMinP) => 1.0,
+        (given, _) => given,
+    };
     match combination {
         Combination::Fused if !(weight.is_finite() && weight > 0.0) => {
             let message = format!("is {weight}: the weight of a score is a positive number");

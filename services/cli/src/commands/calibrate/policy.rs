@@ -51,14 +51,17 @@ impl NextPolicy {
             return Ok(None);
         }
         let deciding = deciding(calibration, named)?;
-        let single = deciding.len() == 1;
-        let shares: Vec<f64> = if self.shares.is_empty() {
-            vec![1.0; deciding.len()]
+        let combination = if deciding.len() == 1 || !self.shares.is_empty() {
+            Combination::WeightedMinP
         } else {
-            self.shares.iter().map(|share| share.value()).collect()
+            Combination::Fused
         };
-        let combination =
-            if single || !self.shares.is_empty() { Combination::WeightedMinP } else { Combination::Fused };
+        let shares: Vec<f64> = match combination {
+            // The service knows the weights that go with the detectors' scores.
+            Combination::Fused => vec![0.0; deciding.len()],
+            _ if self.shares.is_empty() => vec![1.0],
+            _ => self.shares.iter().map(|share| share.value()).collect(),
+        };
         let detectors = deciding.into_iter().zip(shares).map(|(detector, weight)| v1::PolicyDetector {
             detector,
             calibration: calibration.name.clone(),

@@ -17,7 +17,8 @@ pub struct Arguments {
     /// The model
     name: WholeModel,
     /// A detector, the calibration that holds its scores, and its share of the budget (min-p) or the weight
-    /// of its score (fused); give it again for further detectors [default weights: equal]
+    /// of its score (fused); give it again for further detectors [default: equal shares; the weights of
+    /// docs/faces.md]
     #[arg(long = "detector", required = true, value_name = "DETECTOR=CALIBRATION[:WEIGHT]")]
     detectors: Vec<DetectorShare>,
     /// How the detectors are combined [default: fused; min-p for a single detector]
@@ -83,14 +84,15 @@ impl Arguments {
             let (flag, of) = ("WEIGHT", "--detector");
             return Err(UsageError::Count { flag, found: given, of, expected: self.detectors.len() });
         }
-        let equal = match combination {
-            Combination::Fused => 1.0,
+        let unsaid = match combination {
+            // The service knows the weights that go with the detectors' scores.
+            Combination::Fused => 0.0,
             Combination::MinP => 1.0 / self.detectors.len() as f64,
         };
         let detectors = self.detectors.iter().map(|share| v1::PolicyDetector {
             detector: share.detector.clone(),
             calibration: share.calibration.resource(),
-            weight: share.weight.map_or(equal, Positive::value),
+            weight: share.weight.map_or(unsaid, Positive::value),
             ..Default::default()
         });
         Ok(v1::Policy {
