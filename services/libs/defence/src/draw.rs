@@ -61,9 +61,7 @@ impl Draw {
 pub fn permutation(total: usize, seed: u64) -> Vec<usize> {
     let mut chance = Chance::new(seed);
     let mut order: Vec<usize> = (0..total).collect();
-    for last in (1..total).rev() {
-        order.swap(last, chance.below(last as u64 + 1) as usize);
-    }
+    chance.shuffle(&mut order);
     order
 }
 
@@ -91,7 +89,7 @@ impl Chance {
     }
 
     /// A number below `bound`, which must be positive, each as likely as any other.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         // Draws from the ragged end, where small numbers would come up once too often, are thrown away.
         let fair = u64::MAX - u64::MAX % bound;
         loop {
@@ -99,6 +97,13 @@ impl Chance {
             if drawn < fair {
                 return drawn % bound;
             }
+        }
+    }
+
+    /// Fisher and Yates: each order as likely as any other.
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            items.swap(last, self.below(last as u64 + 1) as usize);
         }
     }
 

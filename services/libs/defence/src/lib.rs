@@ -12,6 +12,8 @@
 //! 3. a threshold is derived for an exact [`level`], or refused; [`sequential`] rules reach the same kind of
 //!    promise in fewer passes, and a [`budget`] divides one level among several detectors;
 //! 4. [`evaluation`] counts what came of it. The [`audit`] looks at weights alone.
+//!
+//! [`pruning`] is the other road: not to watch a network but to repair it, and to say whether that worked.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -35,6 +37,7 @@ pub mod input;
 pub mod level;
 pub mod logits;
 pub mod paste;
+pub mod pruning;
 pub mod region;
 pub mod sequential;
 mod special;

@@ -83,15 +83,32 @@ impl Proportion {
     /// Clopper and Pearson's two-sided interval: at least its confidence for every rate.
     pub fn clopper_pearson(self, doubt: Level) -> Interval {
         let tail = doubt.as_f64() / 2.0;
+        Interval { low: self.low(tail), high: self.high(tail) }
+    }
+
+    /// Clopper and Pearson's one-sided lower bound: the true rate is below it with probability `doubt` at most.
+    pub fn lower_bound(self, doubt: Level) -> f64 {
+        self.low(doubt.as_f64())
+    }
+
+    /// Clopper and Pearson's one-sided upper bound: the true rate is above it with probability `doubt` at most.
+    pub fn upper_bound(self, doubt: Level) -> f64 {
+        self.high(doubt.as_f64())
+    }
+
+    fn low(self, tail: f64) -> f64 {
         let (count, total) = (self.count as f64, self.total as f64);
-        let low = if self.count == 0 { 0.0 } else { beta_quantile(tail, count, total - count + 1.0) };
-        let high = if self.count == self.total {
+        if self.count == 0 { 0.0 } else { beta_quantile(tail, count, total - count + 1.0) }
+    }
+
+    fn high(self, tail: f64) -> f64 {
+        let (count, total) = (self.count as f64, self.total as f64);
+        if self.count == self.total {
             1.0
         } else {
             // From the other side, where a small tail keeps its digits.
             1.0 - beta_quantile(tail, total - count, count + 1.0)
-        };
-        Interval { low, high }
+        }
     }
 }
 
@@ -116,6 +133,18 @@ mod tests {
         let all = Proportion::new(100, 100).unwrap();
         near(all.clopper_pearson(doubt), 0.025_f64.powf(0.01), 1.0);
         near(all.wilson(doubt), 1.0 - 0.036_994, 1.0);
+    }
+
+    #[test]
+    fn one_sided_bounds_spend_all_doubt_on_one_side() {
+        let doubt = "0.05".parse().unwrap();
+        let none = Proportion::new(0, 149).unwrap();
+        assert!((none.upper_bound(doubt) - (1.0 - 0.05_f64.powf(1.0 / 149.0))).abs() < 1e-12);
+        assert_eq!(none.lower_bound(doubt).to_bits(), 0.0_f64.to_bits());
+        let some = Proportion::new(7, 60).unwrap();
+        let tenth = some.clopper_pearson("0.1".parse().unwrap());
+        assert!((some.upper_bound(doubt) - tenth.high).abs() < 1e-15);
+        assert!((some.lower_bound(doubt) - tenth.low).abs() < 1e-15);
     }
 
     #[test]

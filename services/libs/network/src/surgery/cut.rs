@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::SurgeryError;
 use super::anatomy::{Anatomy, Station, open};
 use super::output_layer;
+use super::{SurgeryError, names};
 use crate::onnx::shapes::without_batch;
 use crate::{Layout, NetworkDescription};
 
@@ -54,28 +54,49 @@ pub fn default_cut(onnx: &[u8], description: &NetworkDescription) -> Result<Cut,
 pub fn cut_at(onnx: &[u8], description: &NetworkDescription, layer: &str) -> Result<Cut, SurgeryError> {
     let model = open(onnx)?;
     let anatomy = Anatomy::of(&model, description)?;
-    let asked = || layer.chars().take(120).collect::<String>();
-    let instead = || instead(&anatomy);
-    // Of several layers of one name the last one on the way is meant, as in a network that shares a layer.
-    let named = description.layers.iter().rfind(|summary| summary.name == layer);
-    let tensor = named.map_or(layer, |summary| summary.tensor.as_str());
     let stations = anatomy.stations();
-    let Some(station) = stations.iter().find(|station| station.tensor == tensor) else {
-        return Err(SurgeryError::NoSuchLayer { layer: asked(), instead: instead() });
-    };
-    let Some(cut) = activation(&anatomy, station) else {
-        let found = found(&anatomy, tensor);
-        return Err(SurgeryError::NotAnActivation { layer: asked(), found, instead: instead() });
-    };
+    let (station, cut) = named(&anatomy, &stations, layer)?;
     match station.bypass {
         None => Ok(cut),
-        Some(bypass) => {
-            Err(SurgeryError::Bypassed { layer: asked(), bypass: bypass.to_owned(), instead: instead() })
-        }
+        Some(bypass) => Err(SurgeryError::Bypassed {
+            layer: shortened(layer),
+            bypass: bypass.to_owned(),
+            instead: instead(&anatomy),
+        }),
     }
 }
 
-fn best(anatomy: &Anatomy<'_>) -> Option<Cut> {
+/// The activation that this layer or tensor makes, bypassed or not.
+pub(super) fn named<'s, 'a>(
+    anatomy: &Anatomy<'a>,
+    stations: &'s [Station<'a>],
+    layer: &str,
+) -> Result<(&'s Station<'a>, Cut), SurgeryError> {
+    // Of several layers of one name the last one on the way is meant, as in a network that shares a layer.
+    let found = anatomy.description.layers.iter().rfind(|summary| summary.name == layer);
+    let tensor = found.map_or(layer, |summary| summary.tensor.as_str());
+    let Some(station) = stations.iter().find(|station| station.tensor == tensor) else {
+        let instead = match names::closest(layer, anatomy) {
+            Some(closest) => format!("the closest names are {closest}; {}", instead(anatomy)),
+            None => instead(anatomy),
+        };
+        return Err(SurgeryError::NoSuchLayer { layer: shortened(layer), instead });
+    };
+    match activation(anatomy, station) {
+        Some(cut) => Ok((station, cut)),
+        None => Err(SurgeryError::NotAnActivation {
+            layer: shortened(layer),
+            found: self::found(anatomy, tensor),
+            instead: instead(anatomy),
+        }),
+    }
+}
+
+fn shortened(layer: &str) -> String {
+    layer.chars().take(120).collect()
+}
+
+pub(super) fn best(anatomy: &Anatomy<'_>) -> Option<Cut> {
     let found = cuts(anatomy);
     // The last of equals: the nearest to the output.
     found.into_iter().max_by_key(|(suitability, _)| *suitability).map(|(_, cut)| cut)
@@ -108,7 +129,7 @@ fn cuts(anatomy: &Anatomy<'_>) -> Vec<(Suitability, Cut)> {
 }
 
 /// The activation a station is, if it is one; bypassed or not.
-fn activation(anatomy: &Anatomy<'_>, station: &Station<'_>) -> Option<Cut> {
+pub(super) fn activation(anatomy: &Anatomy<'_>, station: &Station<'_>) -> Option<Cut> {
     let sizes = without_batch(anatomy.shapes.of(station.tensor)?)?;
     let [channels, height, width] = sizes[..] else { return None };
     if anatomy.layouts.get(station.tensor) != Some(&Layout::Nchw) {

@@ -52,6 +52,16 @@ pub enum SurgeryError {
          cannot be used, those that only ask for its answers can"
     )]
     NoCut,
+    /// A layer has no channel of this number.
+    #[error("layer {layer:?} has the channels 0..{channels}, not {channel}")]
+    NoSuchChannel {
+        /// The layer.
+        layer: String,
+        /// What was asked for.
+        channel: usize,
+        /// Channels it has.
+        channels: u64,
+    },
     /// The network takes one image at a time.
     #[error(
         "the network file fixes its batch axis to one image, overlays need many at once: export the network \
@@ -75,9 +85,10 @@ impl Coded for SurgeryError {
         match self {
             Self::Network(error) => error.code(),
             Self::OtherNetwork { .. } => ErrorCode::ModelFileInvalid,
-            Self::NoSuchLayer { .. } | Self::Bypassed { .. } | Self::NotAnActivation { .. } => {
-                ErrorCode::InvalidField
-            }
+            Self::NoSuchLayer { .. }
+            | Self::Bypassed { .. }
+            | Self::NotAnActivation { .. }
+            | Self::NoSuchChannel { .. } => ErrorCode::InvalidField,
             Self::NoCut => ErrorCode::ModelFileUnsupported,
             Self::OneImageOnly => ErrorCode::ExportImpossible,
             Self::Guard { .. } => ErrorCode::TensorShape,

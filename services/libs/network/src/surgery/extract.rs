@@ -30,8 +30,16 @@ impl Port {
 /// # Errors
 /// [`SurgeryError::OtherNetwork`] when `to` needs another input of the graph than `from`.
 pub(super) fn extract(model: &ModelProto, from: &Port, to: &Port) -> Result<Vec<u8>, SurgeryError> {
+    extract_all(model, std::slice::from_ref(from), std::slice::from_ref(to))
+}
+
+/// The nodes and weights that lead from several tensors to several, as a file.
+///
+/// # Errors
+/// [`SurgeryError::OtherNetwork`] when another input of the graph than those in `from` is needed.
+pub(super) fn extract_all(model: &ModelProto, from: &[Port], to: &[Port]) -> Result<Vec<u8>, SurgeryError> {
     let graph = model.graph.as_ref();
-    let (nodes, needed) = graph.map(|graph| between(graph, &from.tensor, &to.tensor)).unwrap_or_default();
+    let (nodes, needed) = graph.map(|graph| between(graph, from, to)).unwrap_or_default();
     let weights: Vec<_> = graph
         .iter()
         .flat_map(|graph| &graph.initializer)
@@ -40,8 +48,8 @@ pub(super) fn extract(model: &ModelProto, from: &Port, to: &Port) -> Result<Vec<
         .collect();
     let stored: HashSet<&str> = weights.iter().map(|tensor| tensor.name.as_str()).collect();
     let mut inputs = graph.iter().flat_map(|graph| &graph.input).map(|input| input.name.as_str());
-    let missing = inputs
-        .find(|input| needed.contains(input) && !stored.contains(input) && *input != from.tensor.as_str());
+    let missing =
+        inputs.find(|input| needed.contains(input) && !stored.contains(input) && !is_one_of(from, input));
     if let Some(missing) = missing {
         return Err(SurgeryError::OtherNetwork { tensor: missing.to_owned() });
     }
@@ -49,19 +57,27 @@ pub(super) fn extract(model: &ModelProto, from: &Port, to: &Port) -> Result<Vec<
         name: graph.map(|graph| graph.name.clone()).unwrap_or_default(),
         node: nodes.into_iter().cloned().collect(),
         initializer: weights,
-        input: vec![value_info(&from.tensor, &from.shape)],
-        output: vec![value_info(&to.tensor, &to.shape)],
+        input: from.iter().map(|port| value_info(&port.tensor, &port.shape)).collect(),
+        output: to.iter().map(|port| value_info(&port.tensor, &port.shape)).collect(),
         ..GraphProto::default()
     };
     Ok(written(model, part))
 }
 
+fn is_one_of(ports: &[Port], tensor: &str) -> bool {
+    ports.iter().any(|port| port.tensor == tensor)
+}
+
 /// The nodes on which `to` depends, up to `from`, and the tensors that they read.
-fn between<'a>(graph: &'a GraphProto, from: &str, to: &'a str) -> (Vec<&'a NodeProto>, HashSet<&'a str>) {
-    let mut needed = HashSet::from([to]);
+fn between<'a>(
+    graph: &'a GraphProto,
+    from: &[Port],
+    to: &'a [Port],
+) -> (Vec<&'a NodeProto>, HashSet<&'a str>) {
+    let mut needed: HashSet<&str> = to.iter().map(|port| port.tensor.as_str()).collect();
     let mut nodes = Vec::new();
     for node in graph.node.iter().rev() {
-        let makes_start = node.output.iter().any(|output| output == from);
+        let makes_start = node.output.iter().any(|output| is_one_of(from, output));
         if !makes_start && node.output.iter().any(|output| needed.contains(output.as_str())) {
             needed.extend(node.input.iter().map(String::as_str));
             nodes.push(node);

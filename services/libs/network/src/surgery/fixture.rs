@@ -45,6 +45,15 @@ impl Net {
         self.graph.node("Conv", name, &[input, &kernel, &bias], attributes)
     }
 
+    /// A normalisation of so many channels.
+    pub(super) fn norm(&mut self, name: &str, input: &str, channels: usize) -> String {
+        let [scale, shift, mean] = ["scale", "shift", "mean"]
+            .map(|part| self.graph.initializer_f32(&format!("{name}.{part}"), weights(&[channels]).view()));
+        let variance = weights(&[channels]).mapv(|value| value.abs() + 0.5);
+        let variance = self.graph.initializer_f32(&format!("{name}.variance"), variance.view());
+        self.node("BatchNormalization", name, &[input, &scale, &shift, &mean, &variance])
+    }
+
     /// The greatest of two by two.
     pub(super) fn pool(&mut self, name: &str, input: &str) -> String {
         let attributes = vec![attribute::ints("kernel_shape", &[2, 2]), attribute::ints("strides", &[2, 2])];
@@ -152,4 +161,25 @@ pub(super) fn channels_last(normalised: bool) -> Imported {
     let product = net.node("MatMul", "product", &[&flat, &matrix]);
     let logits = net.node("Add", "scores", &[&bias, &product]);
     net.finish(&logits, 5, Some(Layout::Nhwc))
+}
+
+/// A stem and one residual block, each convolution followed by a normalisation, as trained networks are
+/// exported without folding.
+pub(super) fn normalised() -> Imported {
+    let mut net = Net::new(Extent::batch(), [3, 8, 8]);
+    let image = net.image.clone();
+    let stem = net.conv("stem", &image, [4, 3, 3]);
+    let stem = net.norm("stem_norm", &stem, 4);
+    let stem = net.node("Relu", "stem_relu", &[&stem]);
+    let one = net.conv("conv1", &stem, [4, 4, 3]);
+    let one = net.norm("norm1", &one, 4);
+    let one = net.node("Relu", "relu1", &[&one]);
+    let two = net.conv("conv2", &one, [4, 4, 3]);
+    let two = net.norm("norm2", &two, 4);
+    let sum = net.node("Add", "sum", &[&two, &stem]);
+    let last = net.node("Relu", "relu2", &[&sum]);
+    let pooled = net.node("GlobalAveragePool", "pooled", &[&last]);
+    let flat = net.node("Flatten", "flat", &[&pooled]);
+    let logits = net.dense("fc", &flat, [5, 4]);
+    net.finish(&logits, 5, None)
 }

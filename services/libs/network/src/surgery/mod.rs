@@ -5,6 +5,7 @@
 //! needs, and keeps the batch axis as free as it was.
 
 mod anatomy;
+mod crossing;
 mod cut;
 mod error;
 mod extract;
@@ -12,16 +13,24 @@ mod first_convolution;
 #[cfg(test)]
 mod fixture;
 mod guarded;
+mod names;
 mod orientation;
 mod output_layer;
 mod pooling;
+mod prune;
+#[cfg(test)]
+mod prune_tests;
+mod site;
 mod split;
 #[cfg(test)]
 mod tests;
 
+pub use crossing::{CrossingTensor, SiteSplit, split_at_site};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
 pub use first_convolution::{FirstConvolution, Pooled, first_convolution};
 pub use guarded::{Guard, GuardBlend, guarded};
 pub use output_layer::{OutputLayer, output_layer};
+pub use prune::{PrunedAt, PrunedNetwork, prune_channels};
+pub use site::{PruningSite, pruning_site};
 pub use split::{Split, expose_logits, split};

@@ -1,0 +1,3 @@
+//! What a worker does with a job, apart from how it gets one.
+
+pub mod pruning;
