@@ -108,7 +108,7 @@ fn cuts(anatomy: &Anatomy<'_>) -> Vec<(Suitability, Cut)> {
 }
 
 /// The activation a station is, if it is one; bypassed or not.
-fn activation(anatomy: &Anatomy<'_>, station: &Station<'_>) -> Option<Cut> {
+pub(super) fn activation(anatomy: &Anatomy<'_>, station: &Station<'_>) -> Option<Cut> {
     let sizes = without_batch(anatomy.shapes.of(station.tensor)?)?;
     let [channels, height, width] = sizes[..] else { return None };
     if anatomy.layouts.get(station.tensor) != Some(&Layout::Nchw) {

@@ -4,6 +4,7 @@
 //! Nothing here runs a network. Every file that comes back is self-contained, holds only the weights it
 //! needs, and keeps the batch axis as free as it was.
 
+mod activations;
 mod anatomy;
 mod cut;
 mod error;
@@ -18,6 +19,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub use activations::{Activation, activations};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
 pub use first_convolution::{FirstConvolution, first_convolution};
