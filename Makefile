@@ -22,7 +22,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system tools runtime build test check demo up bench faces conformance clean
+.PHONY: help system postgres tools runtime build test soak check demo up bench faces conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +32,17 @@ system: ## Install the system packages the build needs (or say how)
 	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run=sudo; else \
 	    echo "gifthorse needs system packages. Run: sudo apt-get install $(SYSTEM_PACKAGES)"; exit 1; fi; \
 	  $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(SYSTEM_PACKAGES) >/dev/null; \
+	fi
+
+# Programs alone, for servers that the tests start and end; no cluster is made and none is started.
+postgres: ## Install PostgreSQL's programs for the tests of jobs (or leave those to say SKIPPED)
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	  if [ "$$(id -u)" = 0 ]; then run=; elif sudo -n true 2>/dev/null; then run=sudo; else \
+	    echo "the tests on PostgreSQL need its programs. Run: sudo apt-get install postgresql-15"; exit 0; fi; \
+	  $$run mkdir -p /etc/postgresql-common \
+	    && echo "create_main_cluster = false" | $$run tee /etc/postgresql-common/createcluster.conf >/dev/null \
+	    && $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	      --no-install-recommends -o Dpkg::Options::=--force-confold postgresql-15 >/dev/null; \
 	fi
 
 $(TOOLS)/venv/.made: | system
@@ -64,10 +75,14 @@ build: system ## Build every program
 	@cargo build --workspace --bins
 
 # Programs and tests in one call, so that cargo compiles each dependency with one set of features.
-test: system tools runtime ## Run all tests, foreign clients included
+test: system postgres tools runtime ## Run all tests, foreign clients included
 	@cargo build --workspace --bins --tests --examples
 	@tests/conformance/run.sh
 	@cargo nextest run --workspace
+
+soak: system postgres tools runtime ## kill -9 workers and trainers at fifty moments each
+	@cargo build --workspace --bins --tests --examples
+	@GIFTHORSE_SOAK_KILLS=50 cargo nextest run --workspace -E 'test(jobs::kills)'
 
 check: system tools ## Format, clippy, licences and sources, protobuf lint
 	@cargo fmt --all --check

@@ -13,6 +13,8 @@ mod detection;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod linked;
 #[cfg(test)]
 mod models;

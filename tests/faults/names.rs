@@ -191,6 +191,6 @@ async fn of_detection_and_of_what_is_not_built_yet() {
     assert_refused("GetAlarm", answer, NotBuilt, "Alarms/GetAlarm");
     let mut jobs = PruningJobsClient::new(vigil.gateway.clone());
     let answer = call!(jobs.get_pruning_job(GetPruningJobRequest { name: traveller }));
-    assert_refused("GetPruningJob", answer, NotBuilt, "PruningJobs/GetPruningJob");
+    assert_refused("GetPruningJob", answer, InvalidName, "");
     vigil.assert_unharmed().await;
 }

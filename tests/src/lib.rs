@@ -6,5 +6,6 @@
 #![allow(clippy::expect_used, reason = "this is test code: what is not as it should be ends the test")]
 
 pub mod house;
+pub mod postgres;
 pub mod program;
 pub mod test_data;

@@ -3,7 +3,9 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::address::{DEFAULT, GatewayAddress};
-use crate::commands::{calibrate, calibration, classify, dataset, evaluate, model, policy, scan, up};
+use crate::commands::{
+    calibrate, calibration, classify, dataset, evaluate, job, model, policy, prune, scan, up,
+};
 use crate::up::attached;
 
 /// Serves image classifiers that somebody else trained, and tells when a hidden trigger steers their answer.
@@ -69,6 +71,14 @@ pub enum Command {
         #[command(subcommand)]
         command: policy::Command,
     },
+    /// Repair a model: prune what only the trigger uses, tune the rest, and prove what came out
+    Prune(Box<prune::Arguments>),
+    /// List, show, follow and stop the jobs that repair models
+    Job {
+        /// What to do with jobs.
+        #[command(subcommand)]
+        command: job::Command,
+    },
     /// Run a program that ends with the process that started it; used by `up`
     #[command(hide = true)]
     Attached(attached::Arguments),
@@ -133,8 +143,16 @@ mod tests {
         assert_eq!(refused("gifthorse evaluate a --triggered x"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("gifthorse policy set a --alpha 0.1"), ErrorKind::MissingRequiredArgument);
         assert_eq!(refused("gifthorse model export a --guarded --format onnx"), ErrorKind::ArgumentConflict);
-        // Commands of later releases are not there yet.
-        assert_eq!(refused("gifthorse prune a"), ErrorKind::InvalidSubcommand);
+        assert_eq!(refused("gifthorse prune a"), ErrorKind::MissingRequiredArgument);
+        assert_eq!(refused("gifthorse prune a --clean x --max-accuracy-drop 2"), ErrorKind::ValueValidation);
+        assert_eq!(
+            refused("gifthorse prune a --clean x --channels 3 --max-accuracy-drop 0.1"),
+            ErrorKind::ArgumentConflict
+        );
+        assert_eq!(refused("gifthorse prune a --clean x --wait --dry-run"), ErrorKind::ArgumentConflict);
+        assert_eq!(refused("gifthorse prune a --clean x --fine-tune much"), ErrorKind::InvalidValue);
+        assert_eq!(refused("gifthorse prune a --clean x --deadline soon"), ErrorKind::ValueValidation);
+        assert_eq!(refused("gifthorse job show"), ErrorKind::MissingRequiredArgument);
     }
 
     #[test]

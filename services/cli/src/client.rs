@@ -9,6 +9,7 @@ use gifthorse_api::v1::detection_client::DetectionClient;
 use gifthorse_api::v1::guard_client::GuardClient;
 use gifthorse_api::v1::models_client::ModelsClient;
 use gifthorse_api::v1::policies_client::PoliciesClient;
+use gifthorse_api::v1::pruning_jobs_client::PruningJobsClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -67,6 +68,11 @@ impl Gateway {
     /// The client of the policies.
     pub fn policies(&self) -> PoliciesClient<Channel> {
         PoliciesClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_REPLY)
+    }
+
+    /// The client of the pruning jobs.
+    pub fn pruning_jobs(&self) -> PruningJobsClient<Channel> {
+        PruningJobsClient::new(self.channel.clone()).max_decoding_message_size(LARGEST_REPLY)
     }
 
     /// What a failed call means: the service's answer, or a connection that broke.

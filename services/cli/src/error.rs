@@ -81,6 +81,16 @@ pub enum CommandError {
     /// A report cannot be made of what was measured.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// A job that was waited for did not come to a result.
+    #[error("{job} has not come to a result: {reason}")]
+    Job {
+        /// The job.
+        job: String,
+        /// The published code of its fault.
+        code: String,
+        /// What happened.
+        reason: String,
+    },
     /// `up` cannot start or a service ended.
     #[error(transparent)]
     Up(#[from] UpError),
@@ -115,6 +125,7 @@ impl CommandError {
             | Self::Stream { .. }
             | Self::Download(_)
             | Self::Report(_)
+            | Self::Job { .. }
             | Self::Up(_)
             | Self::Json(_)
             | Self::Output(_)
@@ -134,6 +145,7 @@ impl CommandError {
             Self::Refused { status } => {
                 status.get_error_details().error_info().map(|info| info.reason.clone())
             }
+            Self::Job { code, .. } => Some(code.clone()),
             _ => None,
         };
         sent.filter(|reason| !reason.is_empty()).unwrap_or_else(|| self.code().to_string())
@@ -163,6 +175,7 @@ impl CommandError {
                 ErrorCode::CalibrationMismatch => {
                     Some("`gifthorse calibrate` makes a calibration of what is asked for")
                 }
+                ErrorCode::JobEnded => Some("`gifthorse job show ID` shows how it ended"),
                 ErrorCode::QueueFull | ErrorCode::Overloaded => Some("the service is busy: try again"),
                 ErrorCode::ImageSize => Some(
                     "send pictures of the model's size, or import the model with a rule: --resize FILTER:FIT",
@@ -186,6 +199,7 @@ impl Coded for CommandError {
             Self::Download(error) => error.code(),
             Self::Report(error) => error.code(),
             Self::Up(error) => error.code(),
+            Self::Job { code, .. } => ErrorCode::from_text(code).unwrap_or(ErrorCode::Internal),
             Self::Stream { .. } | Self::Json(_) | Self::Output(_) | Self::Runtime(_) | Self::Reader(_) => {
                 ErrorCode::Internal
             }

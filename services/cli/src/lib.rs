@@ -43,6 +43,8 @@ pub async fn run(cli: Cli, output: Output) -> Result<Outcome, CommandError> {
         Command::Evaluate(arguments) => commands::evaluate::run(&mut session, *arguments).await,
         Command::Calibration { command } => commands::calibration::run(&mut session, command).await,
         Command::Policy { command } => commands::policy::run(&mut session, command).await,
+        Command::Prune(arguments) => commands::prune::run(&mut session, *arguments).await,
+        Command::Job { command } => commands::job::run(&mut session, command).await,
         Command::Attached(arguments) => match up::attached::run(&arguments) {
             Ok(never) => match never {},
             Err(error) => Err(error.into()),

@@ -81,6 +81,11 @@ impl Progress {
         self.bar.set_position(done);
     }
 
+    /// Says something above the bar, where there is one.
+    pub fn say(&self, message: &str) {
+        self.bar.println(message);
+    }
+
     /// Does the work, showing the bar while it lasts once it has lasted a second.
     pub async fn during<F: Future>(&self, work: F) -> F::Output {
         let mut work = std::pin::pin!(work);

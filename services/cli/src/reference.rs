@@ -1,9 +1,9 @@
-//! How people name models, data sets and calibrations: `lab3`, `lab3@2`, or the resource names of the API.
+//! How people name models, data sets, calibrations and jobs: `lab3`, `lab3@2`, or the resource names of the API.
 
 use std::fmt;
 use std::str::FromStr;
 
-use gifthorse_api::name::{DatasetName, Identifier, ModelName, NameError, Version};
+use gifthorse_api::name::{DatasetName, Identifier, ModelName, NameError, PruningJobName, Version};
 
 /// A model or one of its versions: `NAME`, `NAME@VERSION`, `models/NAME` or `models/NAME/versions/VERSION`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,6 +137,25 @@ impl FromStr for CalibrationReference {
     }
 }
 
+/// A pruning job: `ID` or `pruningJobs/ID`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobReference(PruningJobName);
+
+impl JobReference {
+    /// `pruningJobs/ID`.
+    pub fn resource(&self) -> String {
+        self.0.to_string()
+    }
+}
+
+impl FromStr for JobReference {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.strip_prefix("pruningJobs/").unwrap_or(text).parse().map(|id| Self(PruningJobName(id)))
+    }
+}
+
 /// A good name in the wrong place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReferenceError {
@@ -159,7 +178,7 @@ pub enum ReferenceError {
 
 /// The short form of a resource name: `NAME` or `NAME@VERSION`; other text is left as it is.
 pub fn short(resource: &str) -> impl fmt::Display {
-    let collections = ["models/", "datasets/", "calibrations/", "policies/"];
+    let collections = ["models/", "datasets/", "calibrations/", "policies/", "pruningJobs/"];
     let name = collections.into_iter().find_map(|collection| resource.strip_prefix(collection));
     name.unwrap_or(resource).replacen("/versions/", "@", 1)
 }
@@ -214,6 +233,14 @@ mod tests {
             (policy("a"), policy("models/a/versions/2")),
             ("policies/a".into(), "policies/a/versions/2".into())
         );
+    }
+
+    #[test]
+    fn jobs_have_two_spellings() {
+        for text in ["job-1", "pruningJobs/job-1"] {
+            assert_eq!(text.parse::<JobReference>().unwrap().resource(), "pruningJobs/job-1");
+        }
+        assert!("pruningJobs/a/b".parse::<JobReference>().is_err());
     }
 
     #[test]

@@ -1,15 +1,40 @@
 //! The trainer service: fine-pruning jobs and the workers that run them.
 //!
-//! In this release the contract stands and every rpc of it answers UNIMPLEMENTED, naming itself; the
-//! configuration already takes the store that jobs will use.
+//! Jobs are rows of a database ([`database`]), changed only by the [`queue`]. What a job may ask for is checked
+//! by [`specification`] before anything is stored. Workers are started by a [`launcher`], hold leases, and
+//! report through `gifthorse.v1.Worker`; the [`housekeeper`] puts back what dead ones held.
+
+mod configuration;
+mod database;
+mod error;
+mod files;
+mod housekeeper;
+mod launcher;
+mod log_keeper;
+mod publisher;
+mod queue;
+mod rpc;
+mod specification;
+mod time;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use gifthorse_api::v1::{pruning_jobs_server, worker_server};
-use gifthorse_service::configuration::Problem;
 use gifthorse_service::main_support::AnyError;
-use gifthorse_service::{
-    Configuration, Context, Identity, Rpcs, ServiceConfiguration, StoreConfiguration, Validate,
-};
-use serde::{Deserialize, Serialize};
+use gifthorse_service::{ByteSize, Context, Identity, OnError, Rpcs};
+use gifthorse_store::Store;
+use tokio::sync::mpsc;
+
+pub use configuration::TrainerConfiguration;
+
+use configuration::{LauncherConfiguration, LauncherKind};
+use database::{Database, DatabaseUrl};
+use housekeeper::Housekeeper;
+use launcher::{Dispatcher, Processes};
+use queue::Queue;
+use rpc::{House, JobsService, WorkerService};
 
 /// What this program is.
 pub const IDENTITY: Identity = Identity {
@@ -19,40 +44,107 @@ pub const IDENTITY: Identity = Identity {
     descriptors: &[gifthorse_api::FILE_DESCRIPTOR_SET],
 };
 
-/// Everything that can be set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainerConfiguration {
-    /// What every service has.
-    pub service: ServiceConfiguration,
-    /// Where artefacts are.
-    pub store: StoreConfiguration,
-}
-
-/// Where the trainer service listens unless told otherwise.
-pub(crate) const PORT: u16 = 4703;
-
-impl Default for TrainerConfiguration {
-    fn default() -> Self {
-        Self { service: ServiceConfiguration::on_port(PORT), store: StoreConfiguration::default() }
-    }
-}
-
-impl Validate for TrainerConfiguration {
-    fn validate(&self) -> Result<(), Problem> {
-        self.service.validate().map_err(|problem| problem.within("service"))?;
-        self.store.validate().map_err(|problem| problem.within("store"))
-    }
-}
-
-impl Configuration for TrainerConfiguration {
-    fn service(&self) -> &ServiceConfiguration {
-        &self.service
-    }
-}
+/// The file of the jobs, where nothing else is configured.
+const DATABASE_FILE: &str = "trainer.sqlite";
+/// Lines of workers that may wait for the database.
+const WAITING_LINES: usize = 1000;
 
 /// Builds the rpcs of the trainer service.
-#[expect(clippy::unused_async, reason = "the builder of every service is awaited")]
-pub async fn build(_: Context<TrainerConfiguration>) -> Result<Rpcs, AnyError> {
-    Ok(Rpcs::new().not_built(&[pruning_jobs_server::SERVICE_NAME, worker_server::SERVICE_NAME]))
+pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyError> {
+    let configuration = &context.configuration;
+    let store = Store::open(&configuration.store.url).await?;
+    let url = match &configuration.database.url {
+        Some(url) => DatabaseUrl::parse(url.reveal())?,
+        None => DatabaseUrl::file(&folder_of(&configuration.store.url).join(DATABASE_FILE))?,
+    };
+    let database = Database::open(&url, &configuration.database).await?;
+    let queue = Queue::new(database, configuration.jobs.clone());
+    let prolonged = queue.prolong_leases().await?;
+    if prolonged > 0 {
+        tracing::info!(jobs = prolonged, "workers of running jobs are given time to be heard");
+    }
+    start_workers(&context, &queue)?;
+    let housekeeper = Housekeeper::new(queue.clone(), store.clone());
+    context.tasks.spawn("keep house", OnError::Shutdown, |stop| housekeeper.run(stop));
+
+    let launcher = &configuration.launcher;
+    let house = House {
+        queue: match launcher.kind {
+            LauncherKind::Processes => "this machine",
+            LauncherKind::None => "workers that come",
+        },
+        memory_limit: launcher.memory.map(ByteSize::get),
+        workers_come: launcher.kind == LauncherKind::None,
+    };
+    let worker = WorkerService {
+        queue: queue.clone(),
+        checkpoints: store.artefacts(),
+        store: absolute(&configuration.store.url),
+    };
+    // Streams end when the drain begins: whoever watches goes on elsewhere.
+    let stop = tokio_util::sync::CancellationToken::new();
+    let (draining, shutdown) = (stop.clone(), context.shutdown.clone());
+    drop(context.tasks.start("end streams at the drain", async move {
+        shutdown.requested().await;
+        draining.cancel();
+    }));
+    let jobs = JobsService { queue, store, house, stop };
+    let message_bytes = configuration.service.limits.message_bytes.as_usize();
+    let jobs = pruning_jobs_server::PruningJobsServer::new(jobs)
+        .max_decoding_message_size(message_bytes)
+        .max_encoding_message_size(message_bytes);
+    let worker = worker_server::WorkerServer::new(worker)
+        .max_decoding_message_size(message_bytes)
+        .max_encoding_message_size(message_bytes);
+    Ok(Rpcs::new().serve(jobs).serve(worker))
+}
+
+/// Starts what starts workers, where this trainer does that.
+fn start_workers(context: &Context<TrainerConfiguration>, queue: &Queue) -> Result<(), AnyError> {
+    let settings = context.configuration.launcher.clone();
+    if settings.kind == LauncherKind::None {
+        return Ok(());
+    }
+    let program = worker_program(&settings)?;
+    let (said, lines) = mpsc::channel(WAITING_LINES);
+    let trainer = format!("http://{}", reachable(context.addresses.grpc));
+    let launcher = Arc::new(Processes::new(program, trainer, said, context.tasks.clone())?);
+    let keeper = queue.clone();
+    context.tasks.spawn("keep logs", OnError::Shutdown, |_| log_keeper::keep(keeper, lines));
+    let dispatcher = Dispatcher::new(queue.clone(), launcher, settings);
+    context.tasks.spawn("start workers", OnError::Shutdown, |stop| dispatcher.run(stop));
+    Ok(())
+}
+
+/// The worker's program: as configured, or beside this one.
+fn worker_program(settings: &LauncherConfiguration) -> Result<PathBuf, AnyError> {
+    if let Some(program) = &settings.program {
+        return Ok(program.clone());
+    }
+    let own = std::env::current_exe()?;
+    Ok(own.parent().unwrap_or(Path::new(".")).join("gifthorse-worker"))
+}
+
+/// The address by which a process of this machine reaches a listener.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}
+
+/// The folder that a store's address stands for; the store has opened it, so the address is sound.
+fn folder_of(url: &str) -> PathBuf {
+    match url::Url::parse(url) {
+        Ok(parsed) if parsed.scheme() == "file" => parsed.to_file_path().unwrap_or_else(|()| url.into()),
+        _ => url.into(),
+    }
+}
+
+/// The store's address for programs that may run in another folder.
+fn absolute(url: &str) -> String {
+    let folder = folder_of(url);
+    std::path::absolute(&folder).unwrap_or(folder).to_string_lossy().into_owned()
 }

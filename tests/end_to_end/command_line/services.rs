@@ -49,16 +49,22 @@ fn unknown_keys_and_senseless_values_are_refused() {
     assert!(refused("serving", "repository.refresh=0s").contains("repository.refresh"));
     assert!(refused("serving", "batching.max_rows=0").contains("batching.max_rows"));
     assert!(refused("detector", "store.url=").contains("store.url"));
+    assert!(refused("trainer", "database.url=").contains("database.url"));
+    assert!(refused("trainer", "jobs.lease=0s").contains("jobs.lease"));
+    assert!(refused("trainer", "launcher.kind=rockets").contains("launcher.kind"));
 }
 
 #[tokio::test]
 async fn a_worker_says_what_the_trainer_answers() {
     let house = House::start().await;
     let address = format!("http://{}", house.trainer.grpc);
-    let refused = run("worker", &["--trainer", &address]);
+    let idle = run("worker", &["--trainer", &address]);
+    assert!(idle.status.success(), "{}", String::from_utf8_lossy(&idle.stderr));
+    assert_eq!(String::from_utf8_lossy(&idle.stdout), "there is no job to run\n");
+    let refused = run("worker", &["--trainer", &address, "--job", "pruningJobs/job-0"]);
     let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(1), "{said}");
-    assert!(said.contains("gifthorse.v1.Worker/AcquireLease"), "{said}");
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains("there is no pruningJobs/job-0"), "{said}");
 }
 
 #[tokio::test]

@@ -39,10 +39,14 @@ replies!(
     DeleteModelResponse,
     DeleteModelVersionResponse,
     Evaluation,
+    GetPruningLogResponse,
     Model,
     ModelVersion,
     Policy,
+    PruningJob,
+    PruningPlan,
     ScanResponse,
+    WatchPruningJobResponse,
 );
 
 /// A reply in the protobuf JSON mapping. Fields without presence are written even when they hold their

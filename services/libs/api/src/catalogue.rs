@@ -118,6 +118,18 @@ catalogue! {
     AlreadyExists => "ALREADY_EXISTS", Exists;
     /// The same request id was used with another payload.
     RequestIdReused => "REQUEST_ID_REUSED", Exists;
+    /// The job has ended already: nothing of it can be changed any more.
+    JobEnded => "JOB_ENDED", Precondition;
+    /// The lease has expired, was given to another worker, or its job has ended: the worker's reports are refused.
+    LeaseLost => "LEASE_LOST", Precondition;
+    /// The mathematics of a job failed: a loss that is not a number, or nothing left of the network.
+    NumericalFault => "NUMERICAL_FAULT", Invalid;
+    /// A worker used more memory than it may.
+    WorkerOutOfMemory => "WORKER_OUT_OF_MEMORY", Exhausted;
+    /// A worker died, or was not heard of for too long.
+    WorkerLost => "WORKER_LOST", Unavailable;
+    /// A worker could not be started.
+    WorkerNotStarted => "WORKER_NOT_STARTED", Unavailable;
     /// The model is known but not loaded, or has failed to load.
     ModelNotReady => "MODEL_NOT_READY", Unavailable;
     /// A version cannot be exported in the format asked for.
@@ -150,6 +162,8 @@ catalogue! {
     ServiceUnavailable => "SERVICE_UNAVAILABLE", Unavailable;
     /// The artefact store does not answer.
     StoreUnavailable => "STORE_UNAVAILABLE", Unavailable;
+    /// The database of the jobs does not answer, or is locked for too long.
+    DatabaseUnavailable => "DATABASE_UNAVAILABLE", Unavailable;
     /// The service is stopping and takes no new work.
     Draining => "DRAINING", Unavailable;
     /// Stored bytes do not have the digest they were stored with.

@@ -1,7 +1,7 @@
 //! Resource names and identifiers, parsed at the edge.
 //!
 //! Collections and forms follow the public API improvement proposals: `models/NAME`,
-//! `models/NAME/versions/VERSION`, `datasets/NAME` and so on. An identifier is
+//! `models/NAME/versions/VERSION`, `datasets/NAME`, `pruningJobs/ID` and so on. An identifier is
 //! `[a-z0-9][a-z0-9_-]*`, at most [`MAX_IDENTIFIER`] characters, so that no name can leave a folder.
 
 use std::fmt;
@@ -204,6 +204,27 @@ impl FromStr for DatasetName {
 impl fmt::Display for DatasetName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "datasets/{}", self.0)
+    }
+}
+
+/// `pruningJobs/ID`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PruningJobName(pub Identifier);
+
+impl FromStr for PruningJobName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let rest = text
+            .strip_prefix("pruningJobs/")
+            .ok_or_else(|| NameError::Form { value: shortened(text), form: "pruningJobs/ID" })?;
+        rest.parse().map(Self)
+    }
+}
+
+impl fmt::Display for PruningJobName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "pruningJobs/{}", self.0)
     }
 }
 

@@ -22,6 +22,7 @@ mod error;
 mod file_name;
 mod folder;
 mod import;
+mod job_files;
 mod model_folder;
 mod model_record;
 mod models;
@@ -49,6 +50,7 @@ pub use document::Record;
 pub use error::{Result, StoreError};
 pub use file_name::{FileName, OriginalName};
 pub use import::{ImportStart, ModelImport};
+pub use job_files::{CheckpointContents, Checkpoints, JobReportContents, JobReports, checkpoint_name};
 pub use model_record::{
     LINK_FILE, LayerRecord, LinkRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification,
     ParentVersion, Provenance, SuspectClass, TensorNames,

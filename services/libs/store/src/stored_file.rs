@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::digest::Sha256Digest;
 use crate::file_name::FileName;
@@ -16,6 +18,24 @@ pub struct StoredFile {
     pub size: u64,
     /// SHA-256 of the content.
     pub sha256: Sha256Digest,
+}
+
+impl StoredFile {
+    /// What would be recorded of this content, read to its end. Blocks while it reads.
+    pub fn of(content: &mut impl Read) -> io::Result<Self> {
+        const PART: usize = 1 << 16;
+
+        let (mut hasher, mut size) = (Sha256::new(), 0);
+        let mut part = vec![0; PART];
+        loop {
+            let count = content.read(&mut part)?;
+            if count == 0 {
+                return Ok(Self { size, sha256: Sha256Digest::of_hasher(hasher) });
+            }
+            size += count as u64;
+            hasher.update(part.get(..count).unwrap_or_default());
+        }
+    }
 }
 
 /// The files of an artefact, by name.

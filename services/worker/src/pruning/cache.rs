@@ -99,7 +99,7 @@ mod tests {
         for number in 0..5 {
             cache.push(batch(number)).unwrap();
         }
-        assert_eq!((cache.rows(), cache.memory_bytes(), cache.disk_bytes()), (10, 80, 160));
+        assert_eq!((cache.rows(), cache.memory_bytes(), cache.disk_bytes()), (10, 80, 120));
         for (number, found) in cache.batches().enumerate() {
             assert_eq!(*found.unwrap(), batch(number));
         }

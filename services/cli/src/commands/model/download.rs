@@ -73,7 +73,7 @@ impl Coded for DownloadError {
 
 /// Where an export shall go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(in crate::commands) enum Target {
     /// This file, replaced when it exists.
     File(PathBuf),
     /// This folder, under the service's name for it; nothing is replaced.
@@ -91,7 +91,7 @@ impl Target {
     }
 
     /// Opens the file that was announced.
-    pub(super) fn begin(&self, announced: v1::ArtefactFile) -> Result<Download, DownloadError> {
+    pub(in crate::commands) fn begin(&self, announced: v1::ArtefactFile) -> Result<Download, DownloadError> {
         let path = match self {
             Self::File(path) => path.clone(),
             Self::Folder(folder) => {
@@ -122,7 +122,7 @@ impl Target {
 
 /// A file on its way.
 #[derive(Debug)]
-pub(super) struct Download {
+pub(in crate::commands) struct Download {
     path: PathBuf,
     announced: v1::ArtefactFile,
     file: NamedTempFile,
@@ -132,7 +132,7 @@ pub(super) struct Download {
 
 impl Download {
     /// Takes the next chunk.
-    pub(super) fn write(&mut self, chunk: &[u8]) -> Result<(), DownloadError> {
+    pub(in crate::commands) fn write(&mut self, chunk: &[u8]) -> Result<(), DownloadError> {
         self.digest.update(chunk);
         self.length += chunk.len() as u64;
         let written = self.file.write_all(chunk);
@@ -140,7 +140,7 @@ impl Download {
     }
 
     /// Checks length and digest and puts the file in its place; gives the place and what was announced.
-    pub(super) fn finish(self) -> Result<(PathBuf, v1::ArtefactFile), DownloadError> {
+    pub(in crate::commands) fn finish(self) -> Result<(PathBuf, v1::ArtefactFile), DownloadError> {
         let Self { path, announced, file, digest, length } = self;
         if u64::try_from(announced.size) != Ok(length) {
             return Err(DownloadError::Length { announced: announced.size, found: length });

@@ -153,7 +153,7 @@ impl MeanActivations {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, s};
+    use ndarray::Array4;
     use proptest::prelude::*;
 
     use super::*;
@@ -216,7 +216,7 @@ mod tests {
             whole.add(all.view()).unwrap();
             let mut pieces = ChannelMeans::new(shape(Layout::ChannelsLast, sides));
             for start in (0..images).step_by(batch) {
-                let piece = all.slice(s![start..(start + batch).min(images), .., .., ..]);
+                let piece = all.slice_axis(Axis(0), (start..(start + batch).min(images)).into());
                 pieces.add(piece.permuted_axes([0, 2, 3, 1])).unwrap();
             }
             prop_assert_eq!(whole.finish().unwrap(), pieces.finish().unwrap());

@@ -4,6 +4,7 @@
 //! Nothing here runs a network. Every file that comes back is self-contained, holds only the weights it
 //! needs, and keeps the batch axis as free as it was.
 
+mod activations;
 mod anatomy;
 mod crossing;
 mod cut;
@@ -25,6 +26,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub use activations::{Activation, activations};
 pub use crossing::{CrossingTensor, SiteSplit, split_at_site};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;

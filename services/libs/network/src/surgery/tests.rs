@@ -246,3 +246,21 @@ mod course {
         assert_eq!(layer.weights.dim(), (160, 1283));
     }
 }
+
+#[test]
+fn activations_are_listed_with_what_goes_around_them() {
+    let network = bypassed();
+    let found = activations(&network.onnx, &network.description).unwrap();
+    let named: Vec<(&str, u64, bool)> =
+        found.iter().map(|one| (one.at.layer.as_str(), one.at.channels, one.bypass.is_some())).collect();
+    assert_eq!(
+        named,
+        [
+            ("conv_3", 6, false),
+            ("relu_3", 6, false),
+            ("pool_3", 6, false),
+            ("conv_4", 4, true),
+            ("relu_4", 4, true)
+        ]
+    );
+}

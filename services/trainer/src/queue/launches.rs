@@ -1,0 +1,181 @@
+//! Which trainer starts a worker for which job.
+//!
+//! A trainer that has room claims the next job for a while; nobody else starts a worker for it or gives it to
+//! one that asks for any job. The worker then takes the lease by the job's name. A claim that comes to nothing
+//! ends by itself.
+
+use std::time::Duration;
+
+use gifthorse_api::name::Identifier;
+use sqlx::Row;
+
+use super::Queue;
+use super::events::Happening;
+use super::faults::Fault;
+use super::job::{Job, State};
+use super::rows::{self, JOB};
+use crate::database::{DatabaseError, commit};
+use crate::error::TrainerError;
+use crate::time::millis;
+
+/// A job that a worker is to be started for.
+#[derive(Debug, Clone)]
+pub(crate) struct Due {
+    /// The job.
+    pub(crate) job: Job,
+    /// The attempt's name, the same however often it is launched.
+    pub(crate) name: String,
+}
+
+/// An attempt that was launched, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Launched {
+    /// The job.
+    pub(crate) job: Identifier,
+    /// What the launcher needs to find it again.
+    pub(crate) handle: String,
+}
+
+impl Queue {
+    /// Claims the next job that is due, for so long. `claim` makes of the attempt's name what tells a later
+    /// trainer whether the claimant still lives.
+    pub(crate) async fn claim_launch(
+        &self,
+        within: Duration,
+        claim: impl FnOnce(&str) -> String,
+    ) -> Result<Option<Due>, TrainerError> {
+        let mut work = self.database.begin().await?;
+        let Some(mut job) = self.next_due(&mut work).await? else { return Ok(None) };
+        job.launch_until = self.clock.now() + millis(within);
+        let name = job.launch_name();
+        job.launch = claim(&name);
+        self.save(&mut work, &job).await?;
+        commit(work).await?;
+        Ok(Some(Due { job, name }))
+    }
+
+    /// Notes how the launcher finds the attempt of this name again, unless the job has gone on without it.
+    pub(crate) async fn launched(
+        &self,
+        id: &Identifier,
+        name: &str,
+        handle: &str,
+    ) -> Result<(), TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = self.locked(&mut work, id).await?;
+        let waits = job.state == State::Queued && job.launch_name() == name;
+        let runs = job.is_held() && job.attempt_name() == name;
+        if !waits && !runs {
+            return Ok(());
+        }
+        handle.clone_into(&mut job.launch);
+        self.save(&mut work, &job).await?;
+        commit(work).await?;
+        Ok(())
+    }
+
+    /// An attempt has ended without saying how: its job is faulted, unless it is in other hands or over by now.
+    pub(crate) async fn attempt_ended(
+        &self,
+        id: &Identifier,
+        handle: &str,
+        fault: Fault,
+    ) -> Result<Option<Job>, TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = match self.locked(&mut work, id).await {
+            Err(TrainerError::JobNotFound(_)) => return Ok(None),
+            found => found?,
+        };
+        // A claim that is still open belongs to this attempt: it has no lease yet.
+        let waits_for_it = job.state == State::Queued && job.launch_until > 0;
+        if job.launch != handle || !(job.is_held() || waits_for_it) {
+            return Ok(None);
+        }
+        job.launch.clear();
+        self.fault(&mut work, &mut job, fault).await?;
+        commit(work).await?;
+        self.announce(&job.id);
+        Ok(Some(job))
+    }
+
+    /// A worker could not be started for a claimed job.
+    pub(crate) async fn not_launched(&self, id: &Identifier, fault: Fault) -> Result<(), TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = self.locked(&mut work, id).await?;
+        if job.state != State::Queued {
+            return Ok(());
+        }
+        job.attempts += 1;
+        self.fault(&mut work, &mut job, fault).await?;
+        commit(work).await?;
+        self.announce(&job.id);
+        Ok(())
+    }
+
+    /// Puts the job of an attempt that was ended from outside back, without counting a failure.
+    pub(crate) async fn hand_back(&self, id: &Identifier, handle: &str) -> Result<bool, TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = self.locked(&mut work, id).await?;
+        if job.launch != handle || job.is_over() {
+            return Ok(false);
+        }
+        job.launch.clear();
+        job.launch_until = 0;
+        match job.state {
+            State::Cancelling => {
+                job.state = State::Cancelled;
+                self.close(&mut work, &mut job, "cancelled".to_owned()).await?;
+            }
+            State::Running => {
+                job.state = State::Queued;
+                job.lease_until = 0;
+                job.due = self.clock.now();
+                let said = Happening::said("handed back: the trainer stops");
+                self.happen(&mut work, &mut job, said).await?;
+                self.save(&mut work, &job).await?;
+            }
+            _ => self.save(&mut work, &job).await?,
+        }
+        commit(work).await?;
+        self.announce(id);
+        Ok(true)
+    }
+
+    /// Whether a job could be claimed now; asks without holding anybody up.
+    pub(crate) async fn is_any_due(&self) -> Result<bool, TrainerError> {
+        let statement = "SELECT id FROM jobs WHERE state = $1 AND due_ms <= $2 AND launch_until_ms <= $2 \
+                         AND (deadline_ms = 0 OR deadline_ms > $2) LIMIT 1";
+        let found = sqlx::query(statement)
+            .bind(i64::from(i32::from(State::Queued)))
+            .bind(self.clock.now())
+            .fetch_optional(self.database.reader())
+            .await;
+        Ok(found.map_err(|error| DatabaseError::of("read", error))?.is_some())
+    }
+
+    /// The attempts that were launched and may still run.
+    pub(crate) async fn launches(&self) -> Result<Vec<Launched>, TrainerError> {
+        let failed = |error| DatabaseError::of("read", error);
+        let statement = "SELECT id, launch FROM jobs WHERE launch <> '' AND state IN ($1, $2, $3)";
+        let rows = sqlx::query(statement)
+            .bind(i64::from(i32::from(State::Queued)))
+            .bind(i64::from(i32::from(State::Running)))
+            .bind(i64::from(i32::from(State::Cancelling)))
+            .fetch_all(self.database.reader())
+            .await
+            .map_err(failed)?;
+        let launched = rows.iter().map(|row| {
+            let id: String = row.try_get("id").map_err(failed)?;
+            Ok(Launched { job: rows::identifier(&id)?, handle: row.try_get("launch").map_err(failed)? })
+        });
+        Ok(launched.collect::<Result<_, DatabaseError>>()?)
+    }
+
+    /// The job, where its attempt of this handle is to be ended by force: it was cancelled, is over, or belongs
+    /// to somebody else.
+    pub(crate) async fn is_unwanted(&self, id: &Identifier, handle: &str) -> Result<bool, TrainerError> {
+        let statement = format!("{JOB} WHERE id = $1");
+        let job = self.one(self.database.reader(), &statement, id.as_str()).await?;
+        Ok(job.is_none_or(|job| job.is_over() || job.state == State::Cancelling || job.launch != handle))
+    }
+}

@@ -1,0 +1,11 @@
+//! Pruning jobs: queued, run by workers, watched, stopped, and brought through the death of everything.
+
+mod accidents;
+mod adoption;
+mod cancelling;
+mod command_line;
+mod creating;
+mod kills;
+mod replicas;
+mod support;
+mod watching;
