@@ -13,8 +13,10 @@ BUF_VERSION := 1.75.0
 TOOLS := $(CURDIR)/.tools
 PYTHON := $(TOOLS)/venv/bin/python
 RUNTIME_LIBRARY := $(CURDIR)/.runtime/libonnxruntime.so.$(ONNXRUNTIME_VERSION)
+TORCH_FOLDER := $(CURDIR)/.libtorch
 
 export ORT_DYLIB_PATH ?= $(RUNTIME_LIBRARY)
+export LIBTORCH ?= $(TORCH_FOLDER)
 export GIFTHORSE_TEST_DATA ?= $(abspath ../shared/data)
 export PATH := $(TOOLS)/venv/bin:$(PATH)
 
@@ -22,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres tools runtime build test soak check demo up bench faces conformance clean
+.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +73,10 @@ runtime: ## Fetch the pinned ONNX Runtime library into .runtime (ORT_DYLIB_PATH 
 	@if [ "$(ORT_DYLIB_PATH)" = "$(RUNTIME_LIBRARY)" ]; then $(MAKE) $(RUNTIME_LIBRARY); \
 	 else test -r "$(ORT_DYLIB_PATH)" || { echo "ORT_DYLIB_PATH=$(ORT_DYLIB_PATH) cannot be read"; exit 1; }; fi
 
+libtorch: system $(TOOLS)/venv/.made ## Fetch the pinned libtorch into .libtorch (LIBTORCH overrides): for the room training
+	@if [ "$(LIBTORCH)" = "$(TORCH_FOLDER)" ]; then services/libs/training/libtorch.sh $(PYTHON) $(TORCH_FOLDER); \
+	 else test -r "$(LIBTORCH)/lib/libtorch_cpu.so" || { echo "LIBTORCH=$(LIBTORCH) holds no libtorch"; exit 1; }; fi
+
 build: system ## Build every program
 	@cargo build --workspace --bins
 
@@ -111,4 +117,4 @@ conformance: build tools runtime ## Only the foreign clients: tritonclient, Kera
 	@tests/conformance/run.sh
 
 clean: ## Remove what was built and fetched
-	@rm -rf target .runtime .tools .demo
+	@rm -rf target .runtime .libtorch .tools .demo

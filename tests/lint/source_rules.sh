@@ -29,7 +29,7 @@ while read -r size file; do
 done < <(git ls-files -z | xargs -0 stat -c '%s %n')
 
 # The rooms: who may know whom (docs/architecture.md).
-for room in api dataset defence engine network report store quarantine; do
+for room in api dataset defence engine network report store quarantine training; do
   if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|service) ' "services/libs/$room/Cargo.toml"; then
     breach "services/libs/$room depends on a service or on the service room"
   fi
@@ -40,6 +40,13 @@ for room in network defence; do
     breach "services/libs/$room depends on a runtime or on another room than api"
   fi
 done
+# libtorch is linked by the worker alone.
+if git grep -lE '^(tch|gifthorse-training) ' -- '*/Cargo.toml' | grep -vE '^services/(worker|libs/training)/'; then
+  breach "only the worker may link libtorch (see above)"
+fi
+if grep -qE '^(ort|gifthorse-(defence|store|dataset)) ' services/libs/training/Cargo.toml; then
+  breach "services/libs/training knows another runtime or another room than api and network"
+fi
 for service in gateway serving detector trainer worker; do
   if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker) ' "services/$service/Cargo.toml"; then
     breach "services/$service depends on another service: services talk protobuf"
