@@ -77,20 +77,20 @@ libtorch: system $(TOOLS)/venv/.made ## Fetch the pinned libtorch into .libtorch
 	@if [ "$(LIBTORCH)" = "$(TORCH_FOLDER)" ]; then services/libs/training/libtorch.sh $(PYTHON) $(TORCH_FOLDER); \
 	 else test -r "$(LIBTORCH)/lib/libtorch_cpu.so" || { echo "LIBTORCH=$(LIBTORCH) holds no libtorch"; exit 1; }; fi
 
-build: system ## Build every program
+build: system libtorch ## Build every program
 	@cargo build --workspace --bins
 
 # Programs and tests in one call, so that cargo compiles each dependency with one set of features.
-test: system postgres tools runtime ## Run all tests, foreign clients included
+test: system postgres tools runtime libtorch ## Run all tests, foreign clients included
 	@cargo build --workspace --bins --tests --examples
 	@tests/conformance/run.sh
 	@cargo nextest run --workspace
 
-soak: system postgres tools runtime ## kill -9 workers and trainers at fifty moments each
+soak: system postgres tools runtime libtorch ## kill -9 workers and trainers at fifty moments each
 	@cargo build --workspace --bins --tests --examples
 	@GIFTHORSE_SOAK_KILLS=50 cargo nextest run --workspace -E 'test(jobs::kills)'
 
-check: system tools ## Format, clippy, licences and sources, protobuf lint
+check: system tools libtorch ## Format, clippy, licences and sources, protobuf lint
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets -- -D warnings
 	@cargo deny --log-level warn --all-features check bans licenses sources
@@ -99,14 +99,14 @@ check: system tools ## Format, clippy, licences and sources, protobuf lint
 
 demo: ## The main job, end to end
 	@tests/demo/run.sh --check-data
-	@$(MAKE) system runtime
+	@$(MAKE) system runtime libtorch
 	@cargo build --workspace --bins
 	@tests/demo/run.sh
 
 up: build runtime ## Run all four services on this machine
 	@target/debug/gifthorse up
 
-bench: system tools runtime ## Throughput and latency against peers in the same run
+bench: system tools runtime libtorch ## Throughput and latency against peers in the same run
 	@tests/bench/run.sh
 
 faces: build runtime ## Measure every detector on the course's networks and faces (ten minutes)

@@ -1,6 +1,7 @@
 //! The worker: takes the lease of one job, has an engine do the mathematics, and says how it went.
 //!
-//! [`engine`] is what the mathematics looks like from here, [`pruning`] its first furniture; [`run`] is all that a program of a worker calls.
+//! [`engine`] is what the mathematics looks like from here, [`Repair`] is the engine that repairs networks, with
+//! [`pruning`] for its curves; [`run`] is all that a program of a worker calls.
 //! A worker renews its lease while its engine works on a thread of its own, passes on what the engine tells,
 //! and stores its checkpoints before it says that they are there. When the lease is lost it ends at once:
 //! whatever it would do now belongs to somebody else.
@@ -12,9 +13,9 @@ pub mod engine;
 mod environment;
 mod error;
 mod files;
-mod not_built;
 pub mod pruning;
 mod publish;
+mod repair;
 mod scratch;
 mod session;
 
@@ -27,7 +28,7 @@ use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use tonic::transport::Endpoint;
 
 pub use error::WorkerError;
-pub use not_built::NotBuilt;
+pub use repair::Repair;
 
 use attempt::Ended;
 use engine::Engines;

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    gifthorse_worker::run(Box::new(gifthorse_worker::NotBuilt))
+    gifthorse_worker::run(Box::new(gifthorse_worker::Repair))
 }

@@ -137,10 +137,11 @@ async fn what_cannot_be_is_refused_with_field_and_remedy() {
 }
 
 #[tokio::test]
-async fn a_release_without_an_engine_says_so() {
+async fn a_method_that_is_not_built_says_so() {
     let house = house_with(&[]).await;
     let mut jobs = jobs(&house).await;
-    let name = create(&mut jobs, asked(), "").await.unwrap().name;
+    let specification = v1::PruningSpecification { fine_tuning: FineTuning::Invert.into(), ..asked() };
+    let name = create(&mut jobs, specification, "").await.unwrap().name;
     let job = ended(&mut jobs, &name).await;
     let fault = job.fault.clone().unwrap();
     assert_eq!((job.state(), fault.reason.as_str()), (State::Failed, "NOT_BUILT"), "{job:?}");

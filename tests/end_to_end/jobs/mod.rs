@@ -6,6 +6,7 @@ mod cancelling;
 mod command_line;
 mod creating;
 mod kills;
+mod repairing;
 mod replicas;
 mod support;
 mod watching;

@@ -67,7 +67,8 @@ fn stream(
     Ok(())
 }
 
-fn add(means: &mut ChannelMeans, network: &CutNetwork, carried: &Carried) -> Result<(), SweepError> {
+/// Adds what the activation is for some images to the means of its channels.
+pub fn add(means: &mut ChannelMeans, network: &CutNetwork, carried: &Carried) -> Result<(), SweepError> {
     let axes = network.activation_shape().axes();
     let shape = (carried.rows(), axes[0], axes[1], axes[2]);
     let activations = ArrayView4::from_shape(shape, carried.activation()).map_err(|_| {

@@ -44,6 +44,17 @@ pub enum SweepError {
         /// Numbers that came.
         found: usize,
     },
+    /// A logit is NaN or infinite.
+    #[error(
+        "{network} answers logits that are not finite for image {row} of a batch: check its weights and the \
+         preprocessing record"
+    )]
+    NotFinite {
+        /// The network.
+        network: String,
+        /// The image's place in its batch.
+        row: usize,
+    },
     /// Images are prepared for another network.
     #[error("images of {found} numbers each do not fit the network's input {expected:?}")]
     Images {
@@ -127,6 +138,7 @@ impl Coded for SweepError {
             Self::Activation(error) => error.code(),
             Self::Ranking(error) => error.code(),
             Self::Answer { .. } => ErrorCode::EngineFailed,
+            Self::NotFinite { .. } => ErrorCode::ModelNotFinite,
             Self::Images { .. } => ErrorCode::TensorShape,
             Self::Labels { .. } | Self::Row { .. } => ErrorCode::DatasetInvalid,
             Self::OtherLayer { .. } => ErrorCode::RecordInvalid,

@@ -20,13 +20,15 @@ mod observer;
 mod point;
 mod spill;
 mod sweep;
+mod whole;
 
 pub use cache::{ActivationCache, CacheOptions};
 pub use carried::Carried;
-pub use collect::{collect, collect_and_rank, rank};
+pub use collect::{add as average, collect, collect_and_rank, rank};
 pub use error::SweepError;
 pub use images::{ImageSource, StoredImages};
 pub use network::{CutNetwork, RunOptions};
 pub use observer::{Observer, Progress, Stage, Unobserved};
 pub use point::{SweepPoint, TriggeredCounts};
 pub use sweep::{CleanSet, Sweep, TriggeredSet};
+pub use whole::WholeNetwork;

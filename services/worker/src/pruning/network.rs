@@ -184,7 +184,7 @@ impl CutNetwork {
         let logits = answers.pop().map(|logits| logits.tensor);
         let logits = logits.as_ref().map(Tensor::to_f32).transpose()?.unwrap_or_default();
         self.check("the second half", rows * self.classes, logits.len())?;
-        Ok(logits.chunks_exact(self.classes).map(highest).collect())
+        classes_of(&self.name, &logits, self.classes)
     }
 
     fn made(&self) -> impl Iterator<Item = &Wire> {
@@ -198,6 +198,21 @@ impl CutNetwork {
             Err(SweepError::Answer { network: self.name.clone(), part, expected, found })
         }
     }
+}
+
+/// The class of each row of logits: the one with the highest, the first of equals.
+pub(super) fn classes_of(network: &str, logits: &[f32], classes: usize) -> Result<Vec<u32>, SweepError> {
+    let rows = logits.chunks_exact(classes).enumerate();
+    rows.map(|(row, logits)| {
+        // To the end in any case: a loop without a way out is done several numbers at a time.
+        let sound = logits.iter().fold(true, |sound, logit| sound & logit.is_finite());
+        if !sound {
+            Err(SweepError::NotFinite { network: network.to_owned(), row })
+        } else {
+            Ok(highest(logits))
+        }
+    })
+    .collect()
 }
 
 /// The place of the highest of finite numbers, the first of equals.

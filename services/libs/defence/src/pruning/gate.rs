@@ -4,6 +4,7 @@
 //! triggers the service stamped itself has left no evidence at best.
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct GateLimits {
     pub attack_success: Share,
     /// The doubt of each one-sided bound: 0.05 for 95 % confidence.
     pub doubt: Level,
+    /// Among how many settings the clean images chose before they judge. The doubt of the accuracy's bound is
+    /// divided by it (Bonferroni): the best of several looks better than it is.
+    pub settings_tried: NonZeroU32,
 }
 
 /// Which held-out clean images the drop was measured on.
@@ -30,6 +34,8 @@ pub enum JudgedOn {
     AllClasses,
     /// Images of classes that the repair never saw: the clean set does not cover all.
     UnseenClasses,
+    /// Images that ranked and trained as well, to reproduce what others did. They prove nothing.
+    NotHeldOut,
 }
 
 /// Where triggered images come from.
@@ -91,6 +97,11 @@ pub enum GateReason {
         /// The limit.
         limit: f64,
     },
+    /// The images that judge had a part in the repair.
+    NothingHeldOut {
+        /// The drop measured.
+        drop: f64,
+    },
     /// A trigger does not work any more.
     TriggerFails {
         /// The set.
@@ -143,6 +154,14 @@ pub struct Gate {
     limits: GateLimits,
 }
 
+impl GateLimits {
+    /// The doubt of the accuracy's bound; the whole one where its part is too fine a fraction to be told.
+    fn accuracy_doubt(&self) -> Level {
+        let part = Share::new(1, u64::from(self.settings_tried.get()));
+        part.and_then(|part| self.doubt.part(part)).unwrap_or(self.doubt)
+    }
+}
+
 impl Gate {
     /// A gate with these limits.
     pub const fn new(limits: GateLimits) -> Self {
@@ -159,7 +178,12 @@ impl Gate {
         let mut reasons = vec![self.accuracy(clean, on)];
         reasons.extend(attacks.iter().map(|attack| self.attack(attack)));
         let fails = |reason: &GateReason| {
-            matches!(reason, GateReason::AccuracyLost { .. } | GateReason::TriggerWorks { .. })
+            matches!(
+                reason,
+                GateReason::AccuracyLost { .. }
+                    | GateReason::NothingHeldOut { .. }
+                    | GateReason::TriggerWorks { .. }
+            )
         };
         let real =
             |reason: &GateReason| matches!(reason, GateReason::TriggerFails { trigger: Trigger::Real, .. });
@@ -180,7 +204,10 @@ impl Gate {
 
     fn accuracy(&self, clean: PairedAccuracy, on: JudgedOn) -> GateReason {
         let limit = self.limits.accuracy_drop.as_f64();
-        let (drop, bound) = (clean.drop(), clean.drop_bound(self.limits.doubt));
+        if on == JudgedOn::NotHeldOut {
+            return GateReason::NothingHeldOut { drop: clean.drop() };
+        }
+        let (drop, bound) = (clean.drop(), clean.drop_bound(self.limits.accuracy_doubt()));
         if bound <= limit {
             GateReason::AccuracyKept { on, drop, bound }
         } else {
@@ -239,6 +266,7 @@ impl fmt::Display for JudgedOn {
         formatter.write_str(match self {
             Self::AllClasses => "held-out clean images",
             Self::UnseenClasses => "clean images of classes the repair never saw",
+            Self::NotHeldOut => "the images that ranked and trained",
         })
     }
 }
@@ -264,6 +292,11 @@ impl fmt::Display for GateReason {
                 Percent(*drop),
                 Percent(*bound),
                 Percent(*limit)
+            ),
+            Self::NothingHeldOut { drop } => write!(
+                formatter,
+                "the images that judge also ranked and trained: that accuracy on them fell by {} proves nothing",
+                Percent(*drop)
             ),
             Self::TriggerFails { set, trigger, rate, bound } => write!(
                 formatter,

@@ -7,6 +7,7 @@ fn gate() -> Gate {
         accuracy_drop: "0.1".parse().unwrap(),
         attack_success: "0.05".parse().unwrap(),
         doubt: "0.05".parse().unwrap(),
+        settings_tried: NonZeroU32::MIN,
     })
 }
 
@@ -92,4 +93,24 @@ proptest! {
         prop_assert!(answer(clean(lost), &attacks(hits + more)) <= base);
         prop_assert!(base != GateAnswer::Repaired || before > 7, "real triggers must have worked");
     }
+}
+
+#[test]
+fn images_that_chose_among_settings_are_believed_less() {
+    let mut limits = gate().limits;
+    let bound = |limits| match Gate::new(limits).judge(kept(), JudgedOn::AllClasses, &[]).reasons[0] {
+        GateReason::AccuracyKept { bound, .. } => bound,
+        ref other => panic!("{other:?}"),
+    };
+    let one = bound(limits);
+    limits.settings_tried = NonZeroU32::new(4).unwrap();
+    assert!(bound(limits) > one + 0.005, "{} {one}", bound(limits));
+}
+
+#[test]
+fn images_that_trained_prove_nothing() {
+    let real = attack(Trigger::Real, 149, 0, 149);
+    let verdict = gate().judge(kept(), JudgedOn::NotHeldOut, &[real]);
+    assert_eq!(verdict.answer, GateAnswer::NotRepaired);
+    assert!(verdict.reasons[0].to_string().contains("also ranked and trained"), "{}", verdict.reasons[0]);
 }

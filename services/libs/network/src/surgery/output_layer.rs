@@ -16,6 +16,8 @@ pub struct OutputLayer {
     pub weights: Array2<f32>,
     /// `[M]`; zeros where the layer has none.
     pub biases: Array1<f32>,
+    /// Names of the constants that hold them, the weights first.
+    pub tensors: Vec<String>,
 }
 
 /// Finds the output layer; none when the logits are made in another way, as by a sum of two layers.
@@ -99,7 +101,9 @@ impl<'a> Head<'a> {
         for part in own.map(Some).into_iter().chain(added) {
             biases += &spread(part?, classes)?;
         }
-        (weights.ncols() == classes).then(|| OutputLayer { weights: weights * alpha, biases })
+        let own = self.node.input.iter().skip(1).filter(|name| !name.is_empty()).cloned();
+        let tensors = own.chain(self.added.iter().map(|name| (*name).to_owned())).collect();
+        (weights.ncols() == classes).then(|| OutputLayer { weights: weights * alpha, biases, tensors })
     }
 }
 

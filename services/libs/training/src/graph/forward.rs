@@ -90,6 +90,13 @@ impl Network {
         Ok(())
     }
 
+    /// Takes all masks away. What was masked is what its weights make of it again.
+    pub fn clear_masks(&mut self) {
+        for step in &mut self.steps {
+            step.mask = None;
+        }
+    }
+
     /// The masks that are in force: the tensor, and its channels, true where kept.
     pub fn masks(&self) -> Result<Vec<(String, Vec<bool>)>, TrainingError> {
         let masked = self.steps.iter().filter_map(|step| step.mask.as_ref().map(|mask| (&step.tensor, mask)));

@@ -1,0 +1,91 @@
+//! What comes out of a job: the repaired network as a version of its model, the report, and the numbers that the
+//! job itself shows.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use gifthorse_api::catalogue::ErrorCode;
+use gifthorse_api::v1;
+use gifthorse_api::v1::repair_gate::Result as GateResult;
+use gifthorse_defence::pruning::GateAnswer;
+use gifthorse_store::{MODEL_FILE, ModelSource, ParentVersion, Provenance};
+
+use super::gate::{REPAIRED, judging_rows, reasons, repaired};
+use super::job::Job;
+use super::state::Answers;
+use super::work::Work;
+use crate::engine::{Advance, Cancelled, EngineFault, Extent, NewVersion, Outcome};
+
+/// Nothing is left to do but to write, which [`finish`] does.
+pub(super) struct Export;
+
+impl Work for Export {
+    fn extent(&self, _: &Job) -> Result<Extent, EngineFault> {
+        Ok(Extent { done: 0, total: 1, unit: "networks" })
+    }
+
+    fn advance(&mut self, _: &mut Job, _: &Cancelled) -> Result<Advance, EngineFault> {
+        Ok(Advance { done: 1, ..Advance::default() })
+    }
+}
+
+/// Writes everything into a folder.
+pub(super) fn finish(job: &Job, folder: &Path) -> Result<Outcome, EngineFault> {
+    let (material, state) = (job.material()?, &job.state);
+    let missing =
+        || EngineFault::internal(ErrorCode::Internal, "a job was finished before the gate had judged it");
+    let verdict = state.verdict.as_ref().ok_or_else(missing)?;
+    let after = state.after.get(REPAIRED).ok_or_else(missing)?;
+    let (rows, _) = judging_rows(material, &job.settings);
+    let accuracy = |answers: &Answers| {
+        let right =
+            rows.iter().filter(|row| answers.clean.get(**row) == material.clean.truth.get(**row)).count();
+        right as f64 / rows.len() as f64
+    };
+    let onnx = folder.join(MODEL_FILE);
+    std::fs::write(&onnx, repaired(job)?).map_err(|error| EngineFault::file("write", &onnx, &error))?;
+    let name = MODEL_FILE.parse().map_err(|error| EngineFault::of::<gifthorse_store::StoreError>(&error))?;
+    Ok(Outcome {
+        gate: v1::RepairGate { result: result(verdict.answer).into(), reason: reasons(verdict) },
+        layer: material.site.cut.layer.clone(),
+        pruned_channels: state.choice.as_ref().map_or(0, |choice| choice.channels.len() as u32),
+        clean_accuracy_before: accuracy(&state.before),
+        clean_accuracy_after: accuracy(after),
+        attack_success_rate_before: attack_success(job, &state.before)?,
+        attack_success_rate_after: attack_success(job, after)?,
+        version: Some(NewVersion { files: vec![(name, onnx)], specification: Box::new(specification(job)) }),
+        report: super::record::write(job, &folder.join("report"))?,
+    })
+}
+
+const fn result(answer: GateAnswer) -> GateResult {
+    match answer {
+        GateAnswer::Repaired => GateResult::Repaired,
+        GateAnswer::NoEvidenceLeft => GateResult::NoEvidenceLeft,
+        GateAnswer::NotRepaired => GateResult::NotRepaired,
+    }
+}
+
+/// The share of each triggered set that reaches the attacker's class, where that is known.
+fn attack_success(job: &Job, answers: &Answers) -> Result<BTreeMap<String, f64>, EngineFault> {
+    let sets = job.material()?.triggered.iter().zip(&job.state.targets).zip(&answers.triggered);
+    let rates = sets.filter_map(|((set, target), answers)| {
+        let target = (*target)?;
+        let reached = answers.iter().filter(|answer| **answer == target).count();
+        Some((set.images.name.clone(), reached as f64 / set.images.count() as f64))
+    });
+    Ok(rates.collect())
+}
+
+/// The parent's, with where it came from: pruning and tuning change no shape and no name.
+fn specification(job: &Job) -> gifthorse_store::ModelSpecification {
+    let parent = &job.assignment.model.record;
+    let mut specification = parent.specification.clone();
+    specification.provenance = Provenance {
+        source: ModelSource::PruningJob,
+        parent: Some(ParentVersion { model: parent.model.clone(), version: parent.version }),
+        pruning_job: Some(job.assignment.job.clone()),
+        ..specification.provenance
+    };
+    specification
+}

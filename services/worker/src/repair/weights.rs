@@ -1,0 +1,47 @@
+//! Files of weights that a job has made so far.
+
+use std::path::Path;
+
+use crate::engine::EngineFault;
+
+/// Networks in ONNX, and a training that was put down.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Weights {
+    /// The best of the tuned candidates so far, channels pruned.
+    pub(super) best: Option<Vec<u8>>,
+    /// The unpruned network, tuned.
+    pub(super) tuned_only: Option<Vec<u8>>,
+    /// The training under way when the checkpoint was made.
+    pub(super) training: Option<Vec<u8>>,
+}
+
+/// The file of the training under way; the stage that trains writes it.
+pub(super) const TRAINING: &str = "training.bin";
+const BEST: &str = "best.onnx";
+const TUNED_ONLY: &str = "tuned-only.onnx";
+
+impl Weights {
+    /// Writes the networks.
+    pub(super) fn write(&self, folder: &Path) -> Result<(), EngineFault> {
+        for (name, bytes) in [(BEST, &self.best), (TUNED_ONLY, &self.tuned_only)] {
+            if let Some(bytes) = bytes {
+                let path = folder.join(name);
+                std::fs::write(&path, bytes).map_err(|error| EngineFault::file("write", &path, &error))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what a checkpoint holds.
+    pub(super) fn read(folder: &Path) -> Result<Self, EngineFault> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            match std::fs::read(&path) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(EngineFault::file("read", &path, &error)),
+            }
+        };
+        Ok(Self { best: read(BEST)?, tuned_only: read(TUNED_ONLY)?, training: read(TRAINING)? })
+    }
+}
