@@ -61,3 +61,17 @@ python3 tests/demo/table.py .demo $networks
 echo
 echo "Each cell is the guarded answer and its p-value: 1283, the class after the last, means backdoored. The first four"
 echo "networks answer 1283 for their own triggers, and their own class for clean faces and other networks' triggers."
+
+# A repair of the fifth network: prune, tune, judge. The triggered faces only report.
+"$gifthorse" dataset add faces "$data/faces_clean.h5" --json >.demo/faces.json
+"$gifthorse" dataset add sunglasses "$data/faces_sunglasses.h5" --labels-key true_label --json >.demo/sunglasses.json
+echo
+echo "a job repairs lab3_bd:"
+"$gifthorse" prune lab3_bd --clean faces --triggered sunglasses:0 --seed 1 --json >.demo/job.json
+job=$(python3 -c 'import json; print(json.load(open(".demo/job.json"))["name"].removeprefix("pruningJobs/"))')
+"$gifthorse" job watch "$job"
+"$gifthorse" job report "$job" -o .demo/report --json >.demo/report.json
+echo
+python3 tests/demo/repair.py .demo/report/report.json
+echo
+echo "The whole report, with the curve and the activation maps: $PWD/.demo/report/report.html"

@@ -52,6 +52,15 @@ pub struct Arguments {
     /// Rank and score on all clean images, as others did, instead of on disjoint parts
     #[arg(long)]
     score_on_all: bool,
+    /// Sets a parameter of the method: learning_rate, batch, sharpness_radius, ... Give it again for others
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    parameter: Vec<(String, f64)>,
+    /// The gate lets pass what loses no more accuracy than this on held-out clean images [default: 0.1]
+    #[arg(long, value_name = "DROP", value_parser = drop_of)]
+    gate_accuracy_drop: Option<f64>,
+    /// The gate lets pass what no trigger fools more often than this [default: 0.05]
+    #[arg(long, value_name = "RATE", value_parser = drop_of)]
+    gate_attack_success: Option<f64>,
     /// Seed of every draw
     #[arg(long, value_name = "SEED", default_value_t)]
     seed: u64,
@@ -136,6 +145,12 @@ fn drop_of(text: &str) -> Result<f64, String> {
     }
 }
 
+fn parameter(text: &str) -> Result<(String, f64), String> {
+    let read = text.split_once('=').and_then(|(name, value)| Some((name.to_owned(), value.parse().ok()?)));
+    read.filter(|(name, value): &(String, f64)| !name.is_empty() && value.is_finite())
+        .ok_or_else(|| "use a name and a finite number: learning_rate=0.001".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime_serde::re::humantime::parse_duration(text);
     match parsed {
@@ -175,6 +190,12 @@ impl Arguments {
             priority: self.priority,
             deadline,
             preprocessing_override: self.overrides.message(),
+            parameters: self.parameter.iter().cloned().collect(),
+            gate: Some(v1::GateLimits {
+                max_accuracy_drop: self.gate_accuracy_drop.unwrap_or_default(),
+                max_attack_success_rate: self.gate_attack_success.unwrap_or_default(),
+                confidence: 0.0,
+            }),
             ..Default::default()
         })
     }
@@ -238,6 +259,14 @@ mod tests {
         assert_eq!(parse("worn.h5"), Triggered { images: "worn.h5".into(), target: None });
         assert_eq!(parse(":3").images, ":3");
         assert_eq!(parse("a:-1").target, None);
+    }
+
+    #[test]
+    fn parameters_have_a_name_and_a_number() {
+        assert_eq!(parameter("learning_rate=1e-3"), Ok(("learning_rate".to_owned(), 1e-3)));
+        for text in ["", "batch", "=3", "batch=", "batch=many", "batch=NaN"] {
+            assert!(parameter(text).is_err(), "{text:?} must be refused");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Tunes the pruned network with one candidate after the other, then the unpruned one with the settings that were
-//! taken, to compare with.
+//! Tunes the pruned network with one candidate after the other until one is taken, then the unpruned network with
+//! the same settings, to compare with. Where none can be taken the pruned network stays as it is.
 //!
 //! The network starts from the pruned file, so that its pruned channels are zero by their weights, and is masked
 //! while it is trained, so that they stay so. Where the clean images do not show every class, the output layer is
@@ -15,11 +15,11 @@ use gifthorse_network::surgery::prune_channels;
 use gifthorse_training::{Checkpoint, Network, Trainer, TrainingError};
 use ndarray::{ArrayView4, Axis};
 
-use super::candidates::{Candidate, Score, candidates, is_better};
+use super::candidates::{Candidate, candidates, is_lost, is_within};
 use super::examples::TrainingImages;
 use super::job::Job;
 use super::material::Material;
-use super::settings::{Method, Settings};
+use super::settings::Settings;
 use super::state::{EpochRecord, State, TrainingRecord, TrainingRole, correct};
 use super::torch;
 use super::weights::TRAINING;
@@ -56,20 +56,39 @@ impl FineTune {
         Ok(Self { candidates, trainer })
     }
 
-    /// Trainings in all: the candidates, and the one to compare with.
-    fn trainings(&self) -> usize {
-        if self.candidates.is_empty() { 0 } else { self.candidates.len() + 1 }
+    /// Trainings at most: the candidates, and the one to compare with.
+    fn trainings(&self) -> u64 {
+        if self.candidates.is_empty() { 0 } else { self.candidates.len() as u64 + 1 }
+    }
+
+    /// Epochs that are done, those of candidates that need not be tried any more among them.
+    fn done(&self, job: &Job) -> Result<u64, EngineFault> {
+        let epochs = u64::from(job.settings.epochs);
+        let begun = job.state.training.as_ref().map_or(0, |training| training.epochs.len() as u64);
+        Ok(match self.next(job)? {
+            None => self.trainings() * epochs,
+            Some((TrainingRole::Candidate, candidate)) => candidate as u64 * epochs + begun,
+            Some((TrainingRole::TunedOnly, _)) => self.candidates.len() as u64 * epochs + begun,
+        })
+    }
+
+    /// The training that is under way or comes next; none when all is done.
+    fn next(&self, job: &Job) -> Result<Option<(TrainingRole, usize)>, EngineFault> {
+        let trainings = &job.state.trainings;
+        Ok(match taken(&job.state, job.material()?, &job.settings) {
+            None if trainings.len() < self.candidates.len() => {
+                Some((TrainingRole::Candidate, trainings.len()))
+            }
+            Some(taken) if trainings.iter().all(|one| one.role == TrainingRole::Candidate) => {
+                Some((TrainingRole::TunedOnly, taken))
+            }
+            _ => None,
+        })
     }
 
     /// Begins the next training.
     fn begin_next(&mut self, job: &mut Job) -> Result<(), EngineFault> {
-        let ended = job.state.trainings.len();
-        let (role, candidate) = if ended < self.candidates.len() {
-            (TrainingRole::Candidate, ended)
-        } else {
-            let taken = taken(&job.state, job.material()?, &job.settings).ok_or_else(not_planned)?;
-            (TrainingRole::TunedOnly, taken.candidate)
-        };
+        let (role, candidate) = self.next(job)?.ok_or_else(not_planned)?;
         let network = untrained(job.material()?, &job.state, role)?;
         let recipe = self.candidates.get(candidate).ok_or_else(not_planned)?.recipe.clone();
         self.trainer = Some(Trainer::new(network, recipe).map_err(|error| torch::fault(&error))?);
@@ -77,43 +96,40 @@ impl FineTune {
         Ok(())
     }
 
-    /// A training is over: its network is kept if it is the best, and compared with what the engine makes of it.
+    /// A training is over: what is taken is written, and compared with what the engine makes of it.
     fn end(&mut self, job: &mut Job) -> Result<(), EngineFault> {
         let Some(record) = job.state.training.take() else { return Ok(()) };
         let trainer = self.trainer.take();
         let (material, settings, state, weights) = job.parts()?;
-        let best = taken(state, material, settings);
-        if let (None, Some(trainer)) = (&record.error, trainer) {
-            let mut network = trainer.into_network();
-            let score = Score {
-                candidate: record.candidate,
-                correct: record.epochs.last().map_or(0, |epoch| epoch.correct),
-            };
-            let (before, images) = before(state, material);
-            match record.role {
-                TrainingRole::Candidate if is_better(score, best, before, images, settings.largest_drop) => {
-                    weights.best = Some(written(material, &mut network)?);
-                }
-                TrainingRole::Candidate => {}
-                TrainingRole::TunedOnly => weights.tuned_only = Some(written(material, &mut network)?),
-            }
-        }
+        let (role, candidate) = (record.role, record.candidate);
+        let failed = record.error.is_some();
         state.trainings.push(record);
+        let Some(trainer) = trainer.filter(|_| !failed) else { return Ok(()) };
+        match role {
+            TrainingRole::TunedOnly => {
+                weights.tuned_only = Some(written(material, &mut trainer.into_network())?);
+            }
+            TrainingRole::Candidate if taken(state, material, settings) == Some(candidate) => {
+                weights.best = Some(written(material, &mut trainer.into_network())?);
+            }
+            TrainingRole::Candidate => {}
+        }
         Ok(())
     }
 }
 
-/// The candidate that is taken, of those that have ended.
-pub(super) fn taken(state: &State, material: &Material, settings: &Settings) -> Option<Score> {
+/// The candidate that is taken, of those that have ended: the first within the limit, or the only one, which
+/// somebody asked for.
+pub(super) fn taken(state: &State, material: &Material, settings: &Settings) -> Option<usize> {
     let (before, images) = before(state, material);
-    let candidates =
-        state.trainings.iter().filter(|one| one.role == TrainingRole::Candidate && one.error.is_none());
-    let scores = candidates.filter_map(|one| {
-        one.epochs.last().map(|epoch| Score { candidate: one.candidate, correct: epoch.correct })
-    });
-    scores.fold(None, |best, score| {
-        if is_better(score, best, before, images, settings.largest_drop) { Some(score) } else { best }
-    })
+    let asked_for = candidates(settings).len() == 1;
+    let good = |one: &&TrainingRecord| {
+        let correct = one.epochs.last().map_or(0, |epoch| epoch.correct);
+        one.role == TrainingRole::Candidate
+            && one.error.is_none()
+            && (asked_for || is_within(correct, before, images, settings.largest_drop))
+    };
+    state.trainings.iter().find(good).map(|one| one.candidate)
 }
 
 /// Scoring images that the suspect answers correctly, and all of them.
@@ -215,10 +231,8 @@ fn highest(logits: &[f32]) -> u32 {
 
 impl Work for FineTune {
     fn extent(&self, job: &Job) -> Result<Extent, EngineFault> {
-        let epochs = u64::from(job.settings.epochs);
-        let begun = job.state.training.as_ref().map_or(0, |training| training.epochs.len() as u64);
-        let done = job.state.trainings.len() as u64 * epochs + begun;
-        Ok(Extent { done, total: self.trainings() as u64 * epochs, unit: "epochs" })
+        let total = self.trainings() * u64::from(job.settings.epochs);
+        Ok(Extent { done: self.done(job)?, total, unit: "epochs" })
     }
 
     fn advance(&mut self, job: &mut Job, cancelled: &Cancelled) -> Result<Advance, EngineFault> {
@@ -229,6 +243,7 @@ impl Work for FineTune {
         let epochs = job.settings.epochs as usize;
         let only = self.candidates.len() == 1;
         let (material, settings, state, _) = job.parts()?;
+        let (before, images) = before(state, material);
         let (Some(trainer), Some(record)) = (&mut self.trainer, &mut state.training) else {
             return Err(not_planned());
         };
@@ -241,42 +256,39 @@ impl Work for FineTune {
             Ok(mean_loss) => {
                 let correct = scored(trainer.network(), material, cancelled)?;
                 record.epochs.push(EpochRecord { mean_loss, correct });
-                let accuracy = correct as f64 / material.split.scoring.len() as f64;
+                let accuracy = correct as f64 / images as f64;
                 advance.metrics = BTreeMap::from([
                     ("mean_loss".to_owned(), mean_loss),
                     ("clean_accuracy".to_owned(), accuracy),
                 ]);
+                let percent = 100.0 * accuracy;
+                let epoch = record.epochs.len();
                 advance.log.push(format!(
-                    "{what}: epoch {} of {epochs}, loss {mean_loss:.4}, {:.1} % of the scoring images correct",
-                    record.epochs.len(),
-                    100.0 * accuracy
+                    "{what}: epoch {epoch} of {epochs}, loss {mean_loss:.4}, {percent:.1} % of the scoring images correct"
                 ));
+                let searching = record.role == TrainingRole::Candidate && !only;
+                if searching && is_lost(correct, before) {
+                    record.error = Some(format!("given up after epoch {epoch}: {percent:.1} % correct"));
+                }
             }
             Err(EngineFault::Cancelled) => return Err(EngineFault::Cancelled),
             // With settings that somebody asked for it is theirs to change them; a search goes on.
-            Err(fault) if only => return Err(fault),
+            Err(fault) if only && record.role == TrainingRole::Candidate => return Err(fault),
             Err(fault) => {
                 advance.log.push(format!("{what}: {fault}"));
                 record.error = Some(fault.to_string());
             }
         }
         if record.error.is_some() || record.epochs.len() >= epochs {
-            let comparing = record.role == TrainingRole::TunedOnly;
             self.end(job)?;
-            let ended = job.state.trainings.len();
-            let none = || taken(&job.state, material_of(job)?, &job.settings).map_or(Ok(true), |_| Ok(false));
-            if !comparing && ended == self.candidates.len() && none()? {
-                let message = job.state.trainings.iter().filter_map(|one| one.error.as_deref()).next_back();
-                let message = format!(
-                    "none of the {ended} settings of {} could be trained: {}",
-                    job.settings.method.name(),
-                    message.unwrap_or("no reason is known")
-                );
-                return Err(EngineFault::numerical(message));
-            }
         }
-        let begun = job.state.training.as_ref().map_or(0, |training| training.epochs.len());
-        advance.done = (job.state.trainings.len() * epochs + begun) as u64;
+        advance.done = self.done(job)?;
+        if self.next(job)?.is_none() && job.weights.best.is_none() {
+            let said =
+                "no setting of the tuning keeps the accuracy within the limit: the network is only pruned";
+            advance.message = Some(said.to_owned());
+            advance.log.push(said.to_owned());
+        }
         Ok(advance)
     }
 
@@ -286,10 +298,6 @@ impl Work for FineTune {
         let path = folder.join(TRAINING);
         std::fs::write(&path, bytes).map_err(|error| EngineFault::file("write", &path, &error))
     }
-}
-
-fn material_of(job: &Job) -> Result<&Material, EngineFault> {
-    job.material()
 }
 
 /// Trains for one epoch; answers the mean loss.
@@ -317,9 +325,4 @@ fn epoch(
         |_: &_| if cancelled.is_cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
     let report = trainer.run_epoch(&mut images, watch).map_err(|error| torch::fault(&error))?;
     if report.finished { Ok(report.mean_loss) } else { Err(EngineFault::Cancelled) }
-}
-
-/// Whether a method trains at all.
-pub(super) fn trains(settings: &Settings) -> bool {
-    settings.method != Method::None
 }

@@ -6,15 +6,17 @@ use std::num::NonZeroU32;
 
 use gifthorse_defence::draw::permutation;
 use gifthorse_defence::evaluation::Proportion;
-use gifthorse_defence::pruning::{Attack, Gate, GateLimits, GateVerdict, JudgedOn, PairedAccuracy, Trigger};
+use gifthorse_defence::pruning::{
+    Attack, Gate, GateLimits, GateReason, GateVerdict, JudgedOn, PairedAccuracy, Trigger,
+};
 
 use super::answering;
-use super::fine_tune::{self, pruned};
+use super::fine_tune::pruned;
 use super::job::Job;
 use super::material::Material;
 use super::settings::Settings;
 use super::stamps::{self, Geometry, Kind, Range};
-use super::state::{StampedCounts, State};
+use super::state::{StampedCounts, State, TrainingRole};
 use super::work::{Piece, Work};
 use crate::engine::{Advance, Cancelled, EngineFault, Extent};
 use crate::pruning::{ImageSource as _, RunOptions, SweepError, WholeNetwork};
@@ -47,8 +49,8 @@ fn fault(error: SweepError) -> EngineFault {
 /// The repaired network.
 pub(super) fn repaired(job: &Job) -> Result<Vec<u8>, EngineFault> {
     match &job.weights.best {
-        Some(best) if fine_tune::trains(&job.settings) => Ok(best.clone()),
-        _ => pruned(job.material()?, &job.state),
+        Some(best) => Ok(best.clone()),
+        None => pruned(job.material()?, &job.state),
     }
 }
 
@@ -56,7 +58,7 @@ impl Judging {
     pub(super) fn begin(job: &Job) -> Result<Self, EngineFault> {
         let material = job.material()?;
         let mut files = vec![(REPAIRED, repaired(job)?)];
-        if fine_tune::trains(&job.settings) {
+        if job.weights.best.is_some() {
             files.push((PRUNED, pruned(material, &job.state)?));
             files.extend(job.weights.tuned_only.clone().map(|onnx| (TUNED_ONLY, onnx)));
         }
@@ -193,9 +195,24 @@ impl Work for Judging {
     }
 }
 
-/// The reasons in one sentence each.
+/// The reasons in one sentence each; triggers of the service's own making that fail, which are many, in one together.
 pub(super) fn reasons(verdict: &GateVerdict) -> String {
-    verdict.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    let mut sentences = Vec::new();
+    let (mut failing, mut highest) = (0_usize, 0.0_f64);
+    for reason in &verdict.reasons {
+        match reason {
+            GateReason::TriggerFails { trigger: Trigger::Synthetic, bound, .. } => {
+                failing += 1;
+                highest = highest.max(*bound);
+            }
+            other => sentences.push(other.to_string()),
+        }
+    }
+    if failing > 0 {
+        let percent = 100.0 * highest;
+        sentences.push(format!("{failing} synthetic triggers work on {percent:.1} % of images at most"));
+    }
+    sentences.join("; ")
 }
 
 /// The rows that judge, and what they are.
@@ -241,7 +258,7 @@ fn judge(material: &Material, settings: &Settings, state: &State) -> Result<Gate
             after: reached(after.triggered.get(index))?,
         });
     }
-    let tried = super::candidates::candidates(settings).len();
+    let tried = state.trainings.iter().filter(|one| one.role == TrainingRole::Candidate).count();
     let settings_tried = u32::try_from(tried).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
     Ok(Gate::new(GateLimits { settings_tried, ..settings.gate }).judge(clean, on, &attacks))
 }

@@ -165,7 +165,7 @@ fn curve(job: &Job) -> Vec<CurvePoint> {
 
 fn trainings(job: &Job) -> Result<Vec<Training>, EngineFault> {
     let material = job.material()?;
-    let taken = taken(&job.state, material, &job.settings).map(|score| score.candidate);
+    let taken = taken(&job.state, material, &job.settings);
     let candidates = candidates(&job.settings);
     let scoring = material.split.scoring.len() as f64;
     let trainings = job.state.trainings.iter().filter_map(|training| {
@@ -203,7 +203,7 @@ fn trainings(job: &Job) -> Result<Vec<Training>, EngineFault> {
 /// repaired network agrees with it, else "backdoored".
 fn networks(job: &Job) -> Result<Vec<NetworkRow>, EngineFault> {
     let state = &job.state;
-    let trained = job.settings.method != Method::None;
+    let trained = job.weights.best.is_some();
     let named = [
         (BEFORE, Some(&state.before)),
         (PRUNED, state.after.get(PRUNED)),

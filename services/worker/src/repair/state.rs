@@ -98,7 +98,7 @@ pub(super) enum TrainingRole {
 #[serde(deny_unknown_fields)]
 pub(super) struct TrainingRecord {
     pub(super) role: TrainingRole,
-    /// Its number among the candidates: the settings follow from it.
+    /// Its number among the candidates, or that of the settings it has from one: the settings follow from it.
     pub(super) candidate: usize,
     pub(super) epochs: Vec<EpochRecord>,
     /// Why it ended before its time.
