@@ -21,6 +21,7 @@ mod html;
 mod names;
 mod picture;
 pub mod record;
+pub mod repair;
 mod statistics;
 mod tables;
 

@@ -1,0 +1,5 @@
+//! The report of a repair by fine-pruning.
+
+mod record;
+
+pub use record::*;
