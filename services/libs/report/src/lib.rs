@@ -11,13 +11,17 @@
 //!
 //! The same report gives the same bytes, on every machine: times come from the caller and letters from the
 //! program itself. Several reports become one by [`read`], [`Record::merge`] and [`write_record`].
+//!
+//! The report of a repair has its own record, page and figures: [`repair`].
 
 mod csv;
 mod detectors;
 mod error;
 mod figures;
+mod folder;
 mod format;
 mod html;
+mod json;
 mod names;
 mod picture;
 pub mod record;
@@ -25,14 +29,15 @@ pub mod repair;
 mod statistics;
 mod tables;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use gifthorse_api::v1;
 
 pub use error::ReportError;
+pub use folder::Written;
 pub use record::{Record, SCHEMA, read};
 
+use crate::folder::Writer;
 use crate::names::FileNames;
 
 /// What a report shall show.
@@ -46,15 +51,6 @@ pub struct Report {
     pub made_at: String,
     /// The command that measured it; empty for none.
     pub command: String,
-}
-
-/// What was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Written {
-    /// The page.
-    pub page: PathBuf,
-    /// Every file, the page among them, in the order of writing.
-    pub files: Vec<PathBuf>,
 }
 
 /// Writes a report into a folder, which is made if it is missing.
@@ -80,7 +76,7 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<Written, ReportErr
         .collect::<Result<Vec<_>, _>>()?;
     let json = record.to_json(&folder.join("report.json"))?;
 
-    let mut writer = Writer { folder, files: Vec::new() };
+    let mut writer = Writer::new(folder);
     for figure in figures.iter().flatten() {
         writer.write(&format!("figures/{}.svg", figure.name), figure.svg.as_bytes())?;
         writer.write(&format!("figures/{}.png", figure.name), &figure.png)?;
@@ -93,24 +89,5 @@ pub fn write_record(folder: &Path, record: &Record) -> Result<Written, ReportErr
     writer.write("tables/passes.csv", csv::passes(record).as_bytes())?;
     writer.write("report.schema.json", SCHEMA.as_bytes())?;
     writer.write("report.json", json.as_bytes())?;
-    let page = writer.write("report.html", html::page(record, &figures).as_bytes())?;
-    Ok(Written { page, files: writer.files })
-}
-
-/// Writes files into a folder and remembers them.
-struct Writer<'a> {
-    folder: &'a Path,
-    files: Vec<PathBuf>,
-}
-
-impl Writer<'_> {
-    fn write(&mut self, name: &str, content: &[u8]) -> Result<PathBuf, ReportError> {
-        let path = self.folder.join(name);
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder).map_err(ReportError::file(folder))?;
-        }
-        fs::write(&path, content).map_err(ReportError::file(&path))?;
-        self.files.push(path.clone());
-        Ok(path)
-    }
+    writer.finish(&html::page(record, &figures))
 }

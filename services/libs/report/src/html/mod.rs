@@ -1,6 +1,6 @@
 //! The page: one file, without scripts and without anything from elsewhere.
 
-mod table;
+pub(crate) mod table;
 mod words;
 
 use std::fmt::Write;
@@ -15,28 +15,43 @@ const STYLE: &str = include_str!("style.css");
 
 /// The page of a report; `figures` holds those of each evaluation.
 pub(crate) fn page(record: &Record, figures: &[Vec<Figure>]) -> String {
-    let title = escaped(&record.title);
-    let mut page = format!(
+    let mut body = head(record);
+    for warning in words::warnings(record) {
+        let _ = writeln!(body, "<p class=\"warning\">{}</p>", escaped(&warning));
+    }
+    body.push_str(words::MEANING);
+    body.push_str("<h2>Summary</h2>\n");
+    for one in tables::of_report(record) {
+        body.push_str(&table::section(&one));
+    }
+    for (evaluation, figures) in record.evaluations.iter().zip(figures) {
+        body.push_str(&section(evaluation, figures));
+    }
+    body.push_str(words::FILES);
+    document(&record.title, &body)
+}
+
+/// A whole page: its title as heading, then the body.
+pub(crate) fn document(title: &str, body: &str) -> String {
+    let title = escaped(title);
+    format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-    );
-    page.push_str(&head(record));
-    for warning in words::warnings(record) {
-        let _ = writeln!(page, "<p class=\"warning\">{}</p>", escaped(&warning));
-    }
-    page.push_str(words::MEANING);
-    page.push_str("<h2>Summary</h2>\n");
-    for one in tables::of_report(record) {
-        page.push_str(&table::section(&one));
-    }
-    for (evaluation, figures) in record.evaluations.iter().zip(figures) {
-        page.push_str(&section(evaluation, figures));
-    }
-    page.push_str(words::FILES);
-    page.push_str("</body>\n</html>\n");
-    page
+         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
+         {body}</body>\n</html>\n"
+    )
+}
+
+/// A figure with its caption, which names its files: they lie in `folder`, empty or ending with a slash.
+pub(crate) fn figure(figure: &Figure, folder: &str) -> String {
+    let files = format!("{folder}{}.svg, .png", figure.name);
+    format!(
+        "<figure>\n{}<figcaption>{} <code>{}</code></figcaption>\n</figure>\n",
+        figure.svg,
+        escaped(&figure.caption),
+        escaped(&files)
+    )
 }
 
 fn head(record: &Record) -> String {
@@ -56,16 +71,8 @@ fn section(evaluation: &EvaluationRecord, figures: &[Figure]) -> String {
         section.push_str(&table::section(&one));
     }
     section.push_str(&words::detectors(evaluation));
-    for figure in figures {
-        section.push_str("<figure>\n");
-        section.push_str(&figure.svg);
-        let files = format!("figures/{}.svg, .png", figure.name);
-        let _ = writeln!(
-            section,
-            "<figcaption>{} <code>{}</code></figcaption>\n</figure>",
-            escaped(&figure.caption),
-            escaped(&files)
-        );
+    for one in figures {
+        section.push_str(&figure(one, "figures/"));
     }
     section
 }

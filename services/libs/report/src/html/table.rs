@@ -7,7 +7,7 @@ use crate::record::Estimate;
 use crate::tables::{Cell, Kind, Table};
 
 /// A table with its heading and note; only the heading and a word where it has no rows.
-pub(super) fn section(table: &Table) -> String {
+pub(crate) fn section(table: &Table) -> String {
     let mut section = format!("<h3>{}</h3>\n", escaped(&table.title));
     if table.rows.is_empty() {
         section.push_str("<p class=\"note\">None were measured.</p>\n");
