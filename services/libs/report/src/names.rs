@@ -26,6 +26,16 @@ pub(crate) fn detector(name: &str) -> String {
     shown(name)
 }
 
+/// A layer of a network as figures call it.
+pub(crate) fn layer(name: &str) -> String {
+    shown(name)
+}
+
+/// A training as figures call it.
+pub(crate) fn training(name: &str) -> String {
+    shown(name)
+}
+
 /// The text without control characters, shortened to what fits beside a figure.
 fn shown(text: &str) -> String {
     let clean: String = text.chars().map(|sign| if sign.is_control() { '\u{FFFD}' } else { sign }).collect();

@@ -19,6 +19,12 @@ pub(crate) struct Picture {
 }
 
 impl Picture {
+    /// The picture of this size with these colours by column and row; a side of 0 counts as 1.
+    pub(crate) fn of_colours(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 3]) -> Self {
+        let pixels = RgbImage::from_fn(width.max(1), height.max(1), |x, y| image::Rgb(colour(x, y)));
+        Self { pixels }
+    }
+
     /// The picture that a tensor of pixel values 0..255 holds, grey or in colour, channels first or last.
     pub(crate) fn of_tensor(tensor: &v1::ImageTensor) -> Result<Self, ReportError> {
         let fault = |fault: String| ReportError::Picture { fault };

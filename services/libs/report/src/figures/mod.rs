@@ -1,12 +1,16 @@
 //! The figures, each drawn once for two formats: SVG for the page and PNG for documents.
 
-mod curves;
+pub(crate) mod curves;
 mod grid;
+mod heat;
+pub(crate) mod heat_maps;
 mod histogram;
 mod pictures;
 mod plan;
-mod render;
-mod style;
+pub(crate) mod render;
+pub(crate) mod stacked;
+pub(crate) mod style;
+pub(crate) mod ticks;
 
 pub(crate) use plan::of_evaluation;
 

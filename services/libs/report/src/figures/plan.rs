@@ -2,8 +2,9 @@
 
 use crate::detectors;
 use crate::error::ReportError;
-use crate::figures::curves::{Axis, Curves, Line};
+use crate::figures::curves::{Axis, Curves, Line, Look};
 use crate::figures::histogram::{Histograms, Set, tick};
+use crate::figures::ticks::percent;
 use crate::figures::{Figure, grid, render, style};
 use crate::format;
 use crate::names::{self, FileNames};
@@ -171,6 +172,7 @@ impl Planner<'_> {
             colour: style::CLEAN,
             points: steps(&sets[0].2, |point| point.false_rejection),
             mark: None,
+            look: Look::Plain,
         }];
         let (mut trade, mut roc) = (Vec::new(), Vec::new());
         for (index, found, points) in &sets {
@@ -188,12 +190,14 @@ impl Planner<'_> {
                     thinned(&corners(&points.iter().map(place).collect::<Vec<_>>()))
                 },
                 mark: here.map(|(rejection, acceptance)| place(rejection, acceptance)),
+                look: Look::Plain,
             };
             errors.push(Line {
                 label: format!("false acceptances: {set}, n = {n}"),
                 colour,
                 points: steps(points, |point| point.false_acceptance),
                 mark: None,
+                look: Look::Plain,
             });
             let at = here.map_or_else(String::new, |(rejection, acceptance)| {
                 let (rejection, acceptance) =
@@ -236,6 +240,7 @@ impl Planner<'_> {
             x: threshold_axis,
             y: rate("error rate", percent),
             lines: errors,
+            symbols: Vec::new(),
             threshold: detector.threshold,
             diagonal: false,
         };
@@ -243,6 +248,7 @@ impl Planner<'_> {
             x: rate("false rejections, FRR (square-root scale)", percent_of_root),
             y: rate("false acceptances, FAR (square-root scale)", percent_of_root),
             lines: trade,
+            symbols: Vec::new(),
             threshold: None,
             diagonal: false,
         };
@@ -250,6 +256,7 @@ impl Planner<'_> {
             x: rate("clean images rejected, FRR", percent),
             y: rate("triggered images rejected, 1 - FAR", percent),
             lines: roc,
+            symbols: Vec::new(),
             threshold: None,
             diagonal: true,
         };
@@ -378,10 +385,6 @@ fn steps(points: &[OperatingPoint], rate: fn(&OperatingPoint) -> f64) -> Vec<(f6
         line.push((x, rate(point)));
     }
     thinned(&corners(&line))
-}
-
-fn percent(rate: f64) -> String {
-    format!("{:.0} %", rate * 100.0)
 }
 
 fn percent_of_root(root: f64) -> String {

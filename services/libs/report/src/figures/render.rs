@@ -114,3 +114,14 @@ pub(crate) fn swatch<B: DrawingBackend>(
     area.draw(&Rectangle::new([(x, y), (x + 22, y + 22)], colour.filled()))?;
     Ok(())
 }
+
+/// A short piece of a line, as in a legend.
+pub(crate) fn stripe<B: DrawingBackend>(
+    area: &Area<B>,
+    (x, y): (i32, i32),
+    length: i32,
+    colour: RGBColor,
+) -> Result<(), Fault> {
+    area.draw(&Rectangle::new([(x, y), (x + length, y + 6)], colour.filled()))?;
+    Ok(())
+}
