@@ -159,8 +159,8 @@ pub(crate) fn passes(record: &Record) -> String {
     file
 }
 
-/// One line of fields.
-fn line(fields: &[impl AsRef<str>]) -> String {
+/// One line of fields, each quoted where it must be.
+pub(crate) fn line(fields: &[impl AsRef<str>]) -> String {
     let fields: Vec<_> = fields.iter().map(|text| field(text.as_ref())).collect();
     fields.join(",") + "\r\n"
 }

@@ -29,6 +29,24 @@ pub enum ReportError {
         /// What contradicts what.
         fault: String,
     },
+    /// The record of a repair holds NaN or an infinity where a number must stand.
+    #[error("{place} of the repair {job} is {value}: numbers of a report must be finite")]
+    RepairNotFinite {
+        /// The job that repaired.
+        job: String,
+        /// Which number.
+        place: String,
+        /// What stands there.
+        value: f64,
+    },
+    /// Parts of the record of a repair contradict each other.
+    #[error("the record of the repair {job} does not fit together: {fault}")]
+    RepairInconsistent {
+        /// The job that repaired.
+        job: String,
+        /// What contradicts what.
+        fault: String,
+    },
     /// A picture of an illustration cannot be shown.
     #[error("a picture of the report cannot be shown: {fault}")]
     Picture {
@@ -93,10 +111,11 @@ impl Coded for ReportError {
     fn code(&self) -> ErrorCode {
         match self {
             Self::Empty => ErrorCode::InvalidField,
-            Self::NotFinite { .. } => ErrorCode::ModelNotFinite,
-            Self::Inconsistent { .. } | Self::Record { .. } | Self::SchemaVersion { .. } => {
-                ErrorCode::RecordInvalid
-            }
+            Self::NotFinite { .. } | Self::RepairNotFinite { .. } => ErrorCode::ModelNotFinite,
+            Self::Inconsistent { .. }
+            | Self::RepairInconsistent { .. }
+            | Self::Record { .. }
+            | Self::SchemaVersion { .. } => ErrorCode::RecordInvalid,
             Self::Picture { .. } => ErrorCode::ImageInvalid,
             Self::Drawing { .. } | Self::File { .. } => ErrorCode::Internal,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
