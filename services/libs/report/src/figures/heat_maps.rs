@@ -4,8 +4,7 @@ use plotters::prelude::{DrawingBackend, Rectangle};
 
 use crate::figures::pictures::Stamp;
 use crate::figures::render::{Area, Drawing, Fault, text};
-use crate::figures::style;
-use crate::format;
+use crate::figures::{style, ticks};
 use crate::picture::Picture;
 
 pub(crate) use crate::figures::heat::HeatScale;
@@ -84,13 +83,7 @@ impl HeatMaps {
         for quarter in 0..=4 {
             let share = f64::from(quarter) / 4.0;
             let left = style::BORDER + (share * f64::from(BAR)) as i32;
-            text(
-                area,
-                &format::number(self.scale.value(share)),
-                (left, 38),
-                &style::letters(20),
-                style::INK,
-            )?;
+            text(area, &ticks::number(self.scale.value(share)), (left, 38), &style::letters(20), style::INK)?;
         }
         let left = style::BORDER + BAR as i32 + 120;
         if self.legend.is_empty() {

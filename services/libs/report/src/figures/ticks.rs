@@ -1,8 +1,19 @@
 //! What stands at the places of an axis.
 
+use crate::format;
+
 /// A share of 1 as a whole percentage.
 pub(crate) fn percent(rate: f64) -> String {
     format!("{:.0} %", rate * 100.0)
+}
+
+/// A number without the noughts it ends with.
+pub(crate) fn number(value: f64) -> String {
+    let text = format::number(value);
+    if !text.contains('.') || text.contains('e') {
+        return text;
+    }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// A count; nothing between counts.
@@ -13,6 +24,12 @@ pub(crate) fn whole(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!([number(2.5), number(1.0), number(120.0), number(0.0)], ["2.5", "1", "120", "0"]);
+        assert_eq!([number(1e-5), number(12_000.0)], ["1.00e-5", "12000"]);
+    }
 
     #[test]
     fn nothing_stands_between_counts() {

@@ -25,6 +25,7 @@ mod words;
 use std::path::Path;
 
 pub use file::{SCHEMA, read};
+pub use gifthorse_defence::pruning::GateAnswer;
 pub use record::*;
 
 use crate::csv::of_table;

@@ -189,8 +189,12 @@ fn list(lines: &[String]) -> String {
     if lines.is_empty() {
         return String::new();
     }
-    let items: String = lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-    format!("<ul>\n{items}</ul>\n")
+    let mut list = "<ul>\n".to_owned();
+    for line in lines {
+        let _ = writeln!(list, "<li>{}</li>", escaped(line));
+    }
+    list.push_str("</ul>\n");
+    list
 }
 
 /// A long table that opens when asked for.

@@ -4,7 +4,7 @@ use gifthorse_defence::pruning::GateAnswer;
 
 use crate::format;
 use crate::names;
-use crate::repair::{Counts, NetworkRow, RepairMethod, RepairRecord, TrainingRole};
+use crate::repair::{Counts, GOOD_NET, NetworkRow, RepairMethod, RepairRecord, TrainingRole};
 use crate::statistics;
 
 /// Fewer images than this deserve a warning.
@@ -77,8 +77,10 @@ pub(super) const fn role(role: TrainingRole) -> &'static str {
 /// What came of it in one sentence a measure: the first network against the last one.
 pub(super) fn summary(record: &RepairRecord) -> Vec<String> {
     let [before, .., after] = &record.networks[..] else { return Vec::new() };
-    // A network that answers "backdoored" has no attack success to compare with: the last plain one is meant.
-    let plain = |row: &&NetworkRow| row.attacks.iter().all(|attack| attack.detected.is_none());
+    // What a network with one more class answers is told in the table: here the repaired one speaks for itself.
+    let plain = |row: &&NetworkRow| {
+        row.name != GOOD_NET && row.attacks.iter().all(|attack| attack.detected.is_none())
+    };
     let after = record.networks[1..].iter().rev().find(plain).unwrap_or(after);
     let mut lines = vec![format!(
         "Accuracy on held-out clean images: {} {}, {} {}.",

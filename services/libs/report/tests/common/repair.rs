@@ -20,8 +20,8 @@ pub(crate) const TRIGGERED: usize = 148;
 /// four of five channels are pruned.
 pub(crate) fn repair(channels: usize, (height, width): (usize, usize), sets: &[&str]) -> RepairRecord {
     let pruned = channels * 4 / 5;
-    // The order of the channels: every number once, thoroughly mixed.
-    let ranking: Vec<usize> = (0..channels).map(|index| (index * 7 + 3) % channels).collect();
+    // The order of the channels: every number once, thoroughly mixed, unless there are 13 of them.
+    let ranking: Vec<usize> = (0..channels).map(|index| (index * 13 + 3) % channels).collect();
     let rank_of = |channel: usize| ranking.iter().position(|other| *other == channel).unwrap();
     let mean = |channel: usize| {
         let share = rank_of(channel) as f64 / channels as f64;

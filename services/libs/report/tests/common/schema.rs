@@ -46,10 +46,16 @@ pub(crate) fn check(root: &Value, schema: &Value, value: &Value, place: &str) ->
                 true
             }
             "additionalProperties" => {
-                assert_eq!(demand, &Value::Bool(false));
-                value
-                    .as_object()
-                    .is_none_or(|map| map.keys().all(|key| schema["properties"].get(key).is_some()))
+                for (key, inner) in value.as_object().into_iter().flatten() {
+                    if schema["properties"].get(key).is_some() {
+                        continue;
+                    }
+                    match demand {
+                        Value::Bool(false) => return Err(format!("{place} has no room for {key}")),
+                        demand => check(root, demand, inner, &format!("{place}/{key}"))?,
+                    }
+                }
+                true
             }
             other => return Err(format!("the check does not know the rule {other}")),
         };

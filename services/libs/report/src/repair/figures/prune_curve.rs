@@ -1,5 +1,7 @@
 //! What pruning did to the answers, channel by channel.
 
+use std::fmt::Write;
+
 use crate::error::ReportError;
 use crate::figures::curves::{Axis, Curves, Form, Line, Look, Symbols};
 use crate::figures::ticks::{percent, whole};
@@ -31,7 +33,7 @@ pub(super) fn figure(record: &RepairRecord, names: &mut FileNames) -> Result<Opt
         words::channels(record.choice.channels)
     );
     if record.sets.len() > MOST {
-        caption.push_str(&format!(" Only the first {MOST} triggered sets are drawn; curve.csv has all."));
+        let _ = write!(caption, " Only the first {MOST} triggered sets are drawn; curve.csv has all.");
     }
     if !record.published.is_empty() {
         caption.push_str(" Crosses and triangles are figures of others; the table below names them.");
@@ -42,14 +44,14 @@ pub(super) fn figure(record: &RepairRecord, names: &mut FileNames) -> Result<Opt
 fn lines(record: &RepairRecord) -> Vec<Line> {
     let clean = record.clean.scoring_images;
     let dataset = names::dataset(&record.clean.dataset);
-    let mut lines = vec![line(record, &format!("clean accuracy, {dataset}"), style::CLEAN, clean, |point| {
-        Some(point.clean_correct)
-    })];
+    let label = format!("clean accuracy, {dataset}");
+    let mut lines = vec![line(record, &label, style::CLEAN, clean, |point| Some(point.clean_correct))];
     for (index, set) in record.sets.iter().take(MOST).enumerate() {
         let label = format!("attack success, {}", names::dataset(&set.dataset));
-        lines.push(line(record, &label, style::triggered(index), set.images, |point| {
-            point.triggered.get(index).map(|found| found.to_target)
-        }));
+        let hits = |point: &CurvePoint| point.triggered.get(index).map(|found| found.to_target);
+        // Attacks often succeed alike: through the dashes of one line the other is seen.
+        let look = if index % 2 == 0 { Look::Plain } else { Look::Dashed };
+        lines.push(Line { look, ..line(record, &label, style::triggered(index), set.images, hits) });
     }
     lines
 }

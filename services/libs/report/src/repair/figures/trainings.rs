@@ -5,9 +5,8 @@ use plotters::style::RGBColor;
 use crate::error::ReportError;
 use crate::figures::curves::{Axis, Curves, Line, Look};
 use crate::figures::stacked::Stacked;
-use crate::figures::ticks::{percent, whole};
+use crate::figures::ticks::{number, percent, whole};
 use crate::figures::{Figure, render, style};
-use crate::format;
 use crate::names::{self, FileNames};
 use crate::repair::{Epoch, RepairRecord, Training, TrainingRole};
 
@@ -65,7 +64,7 @@ fn losses(drawn: &[&Training], x: Axis) -> Curves {
     let room = ((end - start) * 0.04).max(1e-6);
     let lower = if start.to_bits() == 0 { 0.0 } else { start - room };
     let label = if by_logarithm { "mean loss (logarithmic)" } else { "mean loss" };
-    let tick: fn(f64) -> String = if by_logarithm { of_logarithm } else { format::number };
+    let tick: fn(f64) -> String = if by_logarithm { of_logarithm } else { number };
     let y = Axis { label: label.to_owned(), range: lower..end + room, tick };
     curves(drawn, x, y, move |epoch| Some(place(epoch.mean_loss)))
 }
@@ -100,5 +99,5 @@ fn line(index: usize, training: &Training, value: impl Fn(&Epoch) -> Option<f64>
 }
 
 fn of_logarithm(logarithm: f64) -> String {
-    format::number(10.0_f64.powf(logarithm))
+    number(10.0_f64.powf(logarithm))
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use networks::{AttackOutcome, Counts, GateRecord, NetworkRow, SyntheticTrigger};
+pub use networks::{AttackOutcome, Counts, GOOD_NET, GateRecord, NetworkRow, SyntheticTrigger};
 pub use pruning::{
     ActivationMaps, Choice, CleanSummary, CurvePoint, LayerSummary, PublishedPoint, TriggeredPoint,
     TriggeredSet,
@@ -80,7 +80,7 @@ pub struct RepairRecord {
     pub choice: Choice,
     /// The trainings: candidates, the chosen one, and the one without pruning.
     pub trainings: Vec<Training>,
-    /// The networks compared, the untouched one first.
+    /// The networks compared: the untouched one first, the repaired one last, but for [`GOOD_NET`].
     pub networks: Vec<NetworkRow>,
     /// Whether the repaired network may vote.
     pub gate: GateRecord,

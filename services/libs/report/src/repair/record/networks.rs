@@ -13,11 +13,15 @@ pub struct Counts {
     pub total: usize,
 }
 
+/// The name of the network with one more class, M: it answers "backdoored" where the repaired network disagrees
+/// with the suspect one.
+pub const GOOD_NET: &str = "GoodNet";
+
 /// What was measured of one network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkRow {
-    /// Which: `before`, `fine-tuned only`, `pruned`, `fine-pruned`, `GoodNet`.
+    /// Which: `before`, `fine-tuned only`, `pruned`, `fine-pruned`, [`GOOD_NET`].
     pub name: String,
     /// Correct answers on held-out clean images.
     pub held_out: Counts,
