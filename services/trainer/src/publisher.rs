@@ -14,8 +14,13 @@ pub(crate) async fn promote(store: &Store, job: &Job) -> Result<String, TrainerE
         return Ok(format!("not promoted: {} names no version", job.result.version));
     };
     let models = store.models();
-    let gone = |error: &StoreError| {
-        matches!(error, StoreError::ModelNotFound { .. } | StoreError::ModelVersionNotFound { .. })
+    let final_word = |error: &StoreError| {
+        matches!(
+            error,
+            StoreError::ModelNotFound { .. }
+                | StoreError::ModelVersionNotFound { .. }
+                | StoreError::NotRepaired { .. }
+        )
     };
     match models.history(&name.model).await {
         // A trainer that promoted it and ended before it could say so.
@@ -23,7 +28,7 @@ pub(crate) async fn promote(store: &Store, job: &Job) -> Result<String, TrainerE
             return Ok(format!("{name} was promoted"));
         }
         Ok(_) => {}
-        Err(error) if gone(&error) => return Ok(format!("not promoted: {error}")),
+        Err(error) if final_word(&error) => return Ok(format!("not promoted: {error}")),
         Err(error) => return Err(error.into()),
     }
     let request = PromotionRequest {
@@ -33,7 +38,7 @@ pub(crate) async fn promote(store: &Store, job: &Job) -> Result<String, TrainerE
     };
     match models.promote(&name.model, request).await {
         Ok(_) => Ok(format!("{name} is promoted")),
-        Err(error) if gone(&error) => Ok(format!("not promoted: {error}")),
+        Err(error) if final_word(&error) => Ok(format!("not promoted: {error}")),
         Err(error) => Err(error.into()),
     }
 }

@@ -144,6 +144,8 @@ catalogue! {
     InputTrojaned => "INPUT_TROJANED", Precondition;
     /// The operation would remove something that is in use.
     InUse => "IN_USE", Precondition;
+    /// The repair gate has not let this repaired version through: it answers nobody.
+    NotRepaired => "NOT_REPAIRED", Precondition;
     /// The etag sent is not the current one: someone else was faster. Read again, then decide again.
     EtagMismatch => "ETAG_MISMATCH", Precondition;
     /// The execution provider asked for (CUDA, say) cannot be had and falling back is switched off.

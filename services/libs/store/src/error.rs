@@ -113,6 +113,18 @@ pub enum StoreError {
         /// The id.
         request_id: String,
     },
+    /// The repair gate has not let the version through.
+    #[error(
+        "version {version} of model {model} does not answer for it: the repair gate says NOT_REPAIRED ({reason})"
+    )]
+    NotRepaired {
+        /// The model.
+        model: Identifier,
+        /// The version.
+        version: Version,
+        /// What the gate found.
+        reason: String,
+    },
     /// Someone else promoted a version in between.
     #[error("the etag of model {model} is {found}, not {expected}: read the model again, then decide again")]
     EtagMismatch {
@@ -206,6 +218,7 @@ impl Coded for StoreError {
             Self::AlreadyExists { .. } => ErrorCode::AlreadyExists,
             Self::RequestIdReused { .. } => ErrorCode::RequestIdReused,
             Self::EtagMismatch { .. } => ErrorCode::EtagMismatch,
+            Self::NotRepaired { .. } => ErrorCode::NotRepaired,
             Self::InUse { .. } => ErrorCode::InUse,
             Self::TooSlow { .. } => ErrorCode::DeadlineExceeded,
             Self::DigestMismatch { .. } => ErrorCode::DigestMismatch,

@@ -53,7 +53,7 @@ pub use import::{ImportStart, ModelImport};
 pub use job_files::{CheckpointContents, Checkpoints, JobReportContents, JobReports, checkpoint_name};
 pub use model_record::{
     LINK_FILE, LayerRecord, LinkRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification,
-    ParentVersion, Provenance, SuspectClass, TensorNames,
+    ParentVersion, Provenance, RepairAnswer, RepairGate, SuspectClass, TensorNames,
 };
 pub use models::{Model, Models};
 pub use page::{Page, PageRequest};

@@ -57,11 +57,36 @@ pub struct ModelSpecification {
     pub provenance: Provenance,
     /// Classes whose output weights stand out; none when it was not audited, empty when nothing stood out.
     pub suspect_classes: Option<Vec<SuspectClass>>,
+    /// What the repair gate said of it; none of versions that no job repaired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repair_gate: Option<RepairGate>,
     /// The network room's own description, as that room wrote it; null for a linked network.
     pub network: serde_json::Value,
     /// Where the network is, when a foreign server holds it. Versions of earlier releases have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<LinkRecord>,
+}
+
+/// What the gate said of a repaired network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepairGate {
+    /// The answer.
+    pub answer: RepairAnswer,
+    /// What it looked at, for people.
+    pub reason: String,
+}
+
+/// The gate's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RepairAnswer {
+    /// Real triggers worked before and do not any more.
+    Repaired,
+    /// Nothing that was tried works any more, and no real trigger was tried.
+    NoEvidenceLeft,
+    /// It must not answer.
+    NotRepaired,
 }
 
 /// Where a network is that an Open Inference Protocol server holds.
@@ -333,6 +358,12 @@ mod tests {
         }
     }
 
+    fn repair_gate() -> impl Strategy<Value = RepairGate> {
+        use RepairAnswer::{NoEvidenceLeft, NotRepaired, Repaired};
+        let answers = prop_oneof![Just(Repaired), Just(NoEvidenceLeft), Just(NotRepaired)];
+        (answers, any::<String>()).prop_map(|(answer, reason)| RepairGate { answer, reason })
+    }
+
     prop_compose! {
         fn link()(
             endpoint in ".{1,20}",
@@ -356,6 +387,7 @@ mod tests {
             provenance in provenance(if linked { ModelSource::Linked } else { ModelSource::PruningJob }),
             link in link(),
             scores in option::of(vec((finite(), finite()), 0..3)),
+            gate in option::of(repair_gate()),
             network in json(),
         ) -> ModelSpecification {
             let count = names.len() as u32;
@@ -375,6 +407,7 @@ mod tests {
                 parameter_count,
                 provenance,
                 suspect_classes: scores.map(suspects),
+                repair_gate: gate,
                 network,
                 linked: linked.then_some(link),
             }

@@ -4,6 +4,7 @@ use gifthorse_api::name::{Identifier, Version};
 
 use crate::error::{Result, StoreError};
 use crate::model_folder::ModelFolder;
+use crate::model_record::{RepairAnswer, RepairGate};
 use crate::models::{Models, existing};
 use crate::promotion::{Choice, Etag, Promotion, PromotionCondition};
 
@@ -72,9 +73,15 @@ impl Models {
 
     /// Makes a version answer for the model, atomically, and answers the promotion that counts then.
     ///
-    /// Fails with [`StoreError::EtagMismatch`] when someone else was faster than an expected etag.
+    /// Fails with [`StoreError::EtagMismatch`] when someone else was faster than an expected etag, and with
+    /// [`StoreError::NotRepaired`] for a repaired network that the gate has not let through.
     pub async fn promote(&self, model: &Identifier, request: PromotionRequest) -> Result<Promotion> {
-        self.get_version(model, request.version).await?;
+        let record = self.get_version(model, request.version).await?;
+        if let Some(RepairGate { answer: RepairAnswer::NotRepaired, reason }) =
+            record.specification.repair_gate
+        {
+            return Err(StoreError::NotRepaired { model: model.clone(), version: request.version, reason });
+        }
         if let SuspectRule::Named(suspect) = request.suspect {
             self.get_version(model, suspect).await?;
         }

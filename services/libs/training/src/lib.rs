@@ -37,5 +37,6 @@ pub use loss::Targets;
 pub use mode::{BatchNorm, Mode};
 pub use optimizer::{Moments, Optimizer, Schedule};
 pub use trainer::{
-    Batch, Decays, EpochReport, Examples, ExamplesError, InMemory, Position, Recipe, StepReport, Trainer,
+    Batch, Decays, EpochReport, Examples, ExamplesError, FeatureShift, InMemory, Position, Recipe,
+    StepReport, Trainer,
 };

@@ -11,8 +11,8 @@ use gifthorse_api::catalogue::{Coded as _, ErrorCode};
 use gifthorse_network::onnx::attribute::{int, ints};
 use gifthorse_network::{Imported, Layout};
 use gifthorse_training::{
-    BatchNorm, Checkpoint, Decays, Device, InMemory, Mode, Moments, Network, NetworkOptions, Optimizer,
-    Recipe, Role, Schedule, Targets, Trainer, TrainingError, Watched,
+    BatchNorm, Checkpoint, Decays, Device, FeatureShift, InMemory, Mode, Moments, Network, NetworkOptions,
+    Optimizer, Recipe, Role, Schedule, Targets, Trainer, TrainingError, Watched,
 };
 use ndarray::{Array2, Axis, Slice};
 use support::net::Net;
@@ -68,11 +68,14 @@ fn resumed_trainings_end_with_the_same_bits() {
     let adaptive = recipe();
     let optimizer = Recipe::sgd(0.1).optimizer;
     let flat = Recipe { sharpness_radius: Some(0.1), optimizer, ..recipe() };
+    let shift = FeatureShift { head: "fc.weight".to_owned(), strength: 0.2 };
+    let shifted = Recipe { feature_shift: Some(shift), optimizer, ..recipe() };
     let trainings = [
         (networks::vgg(), &adaptive, 2),
         (networks::vgg(), &flat, 1),
         (networks::residual(), &adaptive, 1),
         (networks::residual(), &flat, 2),
+        (networks::residual(), &shifted, 1),
     ];
     for (imported, recipe, threads) in trainings {
         gifthorse_training::use_threads(NonZeroUsize::new(threads).unwrap());
@@ -275,4 +278,30 @@ fn matrices_stored_turned_and_biases_added_apart_are_trained() {
         let unchanged = trainer.network().weight(name).unwrap() == load(&imported).weight(name).unwrap();
         assert_eq!(unchanged, role == Role::Fixed, "{name}");
     }
+}
+
+#[test]
+fn a_shifted_output_layer_starts_anew_and_keeps_its_length() {
+    let imported = networks::residual();
+    let network = load(&imported);
+    let before = network.weight("fc.weight").unwrap();
+    let shift = FeatureShift { head: "fc.weight".to_owned(), strength: 0.2 };
+    let mut trainer = Trainer::new(network, Recipe::feature_shift(0.01, shift.clone(), 3)).unwrap();
+    let cosine = |one: &ndarray::ArrayD<f32>| {
+        let dot: f32 = one.iter().zip(&before).map(|(one, other)| one * other).sum();
+        let length =
+            |values: &ndarray::ArrayD<f32>| values.iter().map(|value| value * value).sum::<f32>().sqrt();
+        assert!((length(one) / length(&before) - 1.0).abs() < 1e-4, "the length stays");
+        dot / length(one) / length(&before)
+    };
+    let begun = cosine(&trainer.network().weight("fc.weight").unwrap());
+    assert!(begun.abs() < 0.5, "drawn anew: {begun}");
+    for _ in 0..3 {
+        trainer.run_epoch(&mut examples(&imported, 20), |_| ControlFlow::Continue(())).unwrap();
+    }
+    let ended = cosine(&trainer.network().weight("fc.weight").unwrap());
+    assert!(ended < begun, "pushed away from what it was: {ended} {begun}");
+    let missing = FeatureShift { head: "fc.wait".to_owned(), ..shift };
+    let refused = Trainer::new(load(&imported), Recipe::feature_shift(0.01, missing, 3)).unwrap_err();
+    assert!(refused.to_string().contains("fc.wait"), "{refused}");
 }

@@ -260,6 +260,7 @@ fn specification(announced: &Announced, found: &ReadAnswer) -> Result<ModelSpeci
             pruning_job: None,
         },
         suspect_classes: found.suspects.clone(),
+        repair_gate: None,
         network: serde_json::to_value(network).map_err(|error| {
             status(ErrorCode::Internal, &format!("the description has no JSON form: {error}"))
         })?,

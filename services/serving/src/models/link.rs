@@ -69,6 +69,7 @@ impl Linker {
                 pruning_job: None,
             },
             suspect_classes: None,
+            repair_gate: None,
             network: serde_json::Value::Null,
             linked: Some(link),
         };

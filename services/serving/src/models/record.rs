@@ -3,7 +3,7 @@
 use gifthorse_api::name::{Identifier, ModelName, Version};
 use gifthorse_api::v1;
 use gifthorse_dataset::wire;
-use gifthorse_store::{Model, ModelRecord, ModelSource, Provenance};
+use gifthorse_store::{Model, ModelRecord, ModelSource, Provenance, RepairAnswer};
 use jiff::Timestamp;
 
 use crate::repository::VersionState;
@@ -95,6 +95,7 @@ pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState
             logits: link.logits,
         }),
         digest: record.digest.to_string(),
+        repair_gate: specification.repair_gate.as_ref().map(repair_gate),
         ..v1::ModelVersion::default()
     }
 }
@@ -128,4 +129,14 @@ fn provenance(provenance: &Provenance) -> v1::Provenance {
 
 fn timestamp(time: Timestamp) -> prost_types::Timestamp {
     prost_types::Timestamp { seconds: time.as_second(), nanos: time.subsec_nanosecond() }
+}
+
+fn repair_gate(gate: &gifthorse_store::RepairGate) -> v1::RepairGate {
+    use v1::repair_gate::Result;
+    let result = match gate.answer {
+        RepairAnswer::Repaired => Result::Repaired,
+        RepairAnswer::NoEvidenceLeft => Result::NoEvidenceLeft,
+        RepairAnswer::NotRepaired => Result::NotRepaired,
+    };
+    v1::RepairGate { result: result.into(), reason: gate.reason.clone() }
 }

@@ -6,12 +6,15 @@
 //! want), so the list goes far down; most searches end early in it. Triggered images have no say.
 
 use gifthorse_defence::level::Share;
-use gifthorse_training::{Recipe, Schedule};
+use gifthorse_network::surgery::OutputLayer;
+use gifthorse_training::{FeatureShift, Recipe, Schedule};
 
 use super::settings::{Method, Settings};
 
 /// Learning rates that are tried, the strongest first.
 const LEARNING_RATES: [f64; 8] = [0.01, 0.003, 0.001, 3e-4, 1e-4, 3e-5, 1e-5, 3e-6];
+/// Strengths of the feature shift that are tried with each of them, as published.
+const STRENGTHS: [f64; 2] = [0.2, 0.1];
 /// Radii of FT-SAM that are tried with each of them. Published radii of 2 and 8 diverge on small networks.
 const RADII: [f64; 2] = [2.0, 0.5];
 
@@ -24,31 +27,45 @@ pub(super) struct Candidate {
     pub(super) recipe: Recipe,
 }
 
-/// All candidates, the strongest first; none where nothing is tuned.
-pub(super) fn candidates(settings: &Settings) -> Vec<Candidate> {
-    let tuning = settings.tuning;
-    let rates = tuning.learning_rate.map_or(LEARNING_RATES.to_vec(), |rate| vec![rate]);
-    let radii = match settings.method {
-        Method::None => return Vec::new(),
-        Method::Ft => vec![None],
-        Method::FtSam => match tuning.sharpness_radius {
-            Some(radius) => vec![Some(radius)],
-            None => RADII.map(Some).to_vec(),
-        },
-    };
-    let pairs = rates.into_iter().flat_map(|rate| radii.iter().map(move |radius| (rate, *radius)));
-    pairs.map(|(rate, radius)| candidate(settings, rate, radius)).collect()
+/// What a method sets beside the learning rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    Radius(f64),
+    Strength(f64),
 }
 
-fn candidate(settings: &Settings, rate: f64, radius: Option<f64>) -> Candidate {
+/// All candidates, the strongest first; none where nothing is tuned. `head` is the output layer of the network, which
+/// feature shift tuning draws anew.
+pub(super) fn candidates(settings: &Settings, head: Option<&OutputLayer>) -> Vec<Candidate> {
     let tuning = settings.tuning;
-    let (name, recipe) = match radius {
-        None => {
-            let schedule = Schedule::Cosine { epochs: f64::from(settings.epochs), left: 0.0 };
+    let rates = tuning.learning_rate.map_or(LEARNING_RATES.to_vec(), |rate| vec![rate]);
+    let or = |given: Option<f64>, list: [f64; 2]| given.map_or(list.to_vec(), |given| vec![given]);
+    let beside: Vec<Beside> = match settings.method {
+        Method::None => return Vec::new(),
+        Method::Ft => vec![Beside::Nothing],
+        Method::FtSam => or(tuning.sharpness_radius, RADII).into_iter().map(Beside::Radius).collect(),
+        Method::Fst => or(tuning.shift_strength, STRENGTHS).into_iter().map(Beside::Strength).collect(),
+    };
+    let head = head.and_then(|head| head.tensors.first()).map_or("", String::as_str);
+    let pairs = rates.into_iter().flat_map(|rate| beside.iter().map(move |beside| (rate, *beside)));
+    pairs.map(|(rate, beside)| candidate(settings, rate, beside, head)).collect()
+}
+
+fn candidate(settings: &Settings, rate: f64, beside: Beside, head: &str) -> Candidate {
+    let (tuning, epochs) = (settings.tuning, settings.epochs);
+    let (name, recipe) = match beside {
+        Beside::Nothing => {
+            let schedule = Schedule::Cosine { epochs: f64::from(epochs), left: 0.0 };
             (format!("learning rate {rate}"), Recipe { schedule, ..Recipe::sgd(rate) })
         }
-        Some(radius) => {
-            (format!("learning rate {rate}, radius {radius}"), Recipe::ft_sam(rate, radius, settings.epochs))
+        Beside::Radius(radius) => {
+            (format!("learning rate {rate}, radius {radius}"), Recipe::ft_sam(rate, radius, epochs))
+        }
+        Beside::Strength(strength) => {
+            let shift = FeatureShift { head: head.to_owned(), strength };
+            let name = format!("learning rate {rate}, strength {strength}");
+            (name, Recipe::feature_shift(rate, shift, epochs))
         }
     };
     let recipe = Recipe {
@@ -88,7 +105,7 @@ mod tests {
             seed: 9,
             ..Default::default()
         };
-        candidates(&Settings::read(&specification).unwrap())
+        candidates(&Settings::read(&specification).unwrap(), None)
     }
 
     #[test]
@@ -97,7 +114,8 @@ mod tests {
         assert_eq!(of(FineTuning::Ft, &[]).len(), 8);
         let one = of(FineTuning::Ft, &[("learning_rate", 0.02), ("batch", 8.0)]);
         assert_eq!((one.len(), one[0].recipe.batch.get(), one[0].recipe.seed), (1, 8, 9));
-        assert_eq!(of(FineTuning::FtSam, &[]).len(), 16);
+        assert_eq!((of(FineTuning::FtSam, &[]).len(), of(FineTuning::Fst, &[]).len()), (16, 16));
+        assert_eq!(of(FineTuning::Fst, &[("learning_rate", 0.01), ("shift_strength", 0.3)]).len(), 1);
         assert_eq!(of(FineTuning::FtSam, &[("learning_rate", 0.02)]).len(), 2);
         let one = of(FineTuning::FtSam, &[("learning_rate", 0.02), ("sharpness_radius", 1.0)]);
         assert_eq!(

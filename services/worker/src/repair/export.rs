@@ -7,8 +7,8 @@ use std::path::Path;
 use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::v1;
 use gifthorse_api::v1::repair_gate::Result as GateResult;
-use gifthorse_defence::pruning::GateAnswer;
-use gifthorse_store::{MODEL_FILE, ModelSource, ParentVersion, Provenance};
+use gifthorse_defence::pruning::{GateAnswer, GateVerdict};
+use gifthorse_store::{MODEL_FILE, ModelSource, ParentVersion, Provenance, RepairAnswer, RepairGate};
 
 use super::gate::{REPAIRED, judging_rows, reasons, repaired};
 use super::job::Job;
@@ -53,7 +53,10 @@ pub(super) fn finish(job: &Job, folder: &Path) -> Result<Outcome, EngineFault> {
         clean_accuracy_after: accuracy(after),
         attack_success_rate_before: attack_success(job, &state.before)?,
         attack_success_rate_after: attack_success(job, after)?,
-        version: Some(NewVersion { files: vec![(name, onnx)], specification: Box::new(specification(job)) }),
+        version: Some(NewVersion {
+            files: vec![(name, onnx)],
+            specification: Box::new(specification(job, verdict)),
+        }),
         report: super::record::write(job, &folder.join("report"))?,
     })
 }
@@ -77,8 +80,8 @@ fn attack_success(job: &Job, answers: &Answers) -> Result<BTreeMap<String, f64>,
     Ok(rates.collect())
 }
 
-/// The parent's, with where it came from: pruning and tuning change no shape and no name.
-fn specification(job: &Job) -> gifthorse_store::ModelSpecification {
+/// The parent's, with where it came from and what the gate said: pruning and tuning change no shape and no name.
+fn specification(job: &Job, verdict: &GateVerdict) -> gifthorse_store::ModelSpecification {
     let parent = &job.assignment.model.record;
     let mut specification = parent.specification.clone();
     specification.provenance = Provenance {
@@ -87,5 +90,11 @@ fn specification(job: &Job) -> gifthorse_store::ModelSpecification {
         pruning_job: Some(job.assignment.job.clone()),
         ..specification.provenance
     };
+    let answer = match verdict.answer {
+        GateAnswer::Repaired => RepairAnswer::Repaired,
+        GateAnswer::NoEvidenceLeft => RepairAnswer::NoEvidenceLeft,
+        GateAnswer::NotRepaired => RepairAnswer::NotRepaired,
+    };
+    specification.repair_gate = Some(RepairGate { answer, reason: reasons(verdict) });
     specification
 }

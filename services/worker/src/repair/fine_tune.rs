@@ -41,7 +41,7 @@ pub(super) struct FineTune {
 
 impl FineTune {
     pub(super) fn begin(job: &mut Job) -> Result<Self, EngineFault> {
-        let candidates = candidates(&job.settings);
+        let candidates = candidates(&job.settings, job.material()?.head.as_ref());
         let put_down = job.weights.training.take();
         let trainer = match (put_down, job.state.training.clone()) {
             (Some(bytes), Some(record)) => {
@@ -122,7 +122,7 @@ impl FineTune {
 /// somebody asked for.
 pub(super) fn taken(state: &State, material: &Material, settings: &Settings) -> Option<usize> {
     let (before, images) = before(state, material);
-    let asked_for = candidates(settings).len() == 1;
+    let asked_for = candidates(settings, material.head.as_ref()).len() == 1;
     let good = |one: &&TrainingRecord| {
         let correct = one.epochs.last().map_or(0, |epoch| epoch.correct);
         one.role == TrainingRole::Candidate

@@ -9,7 +9,7 @@ use gifthorse_engine::{Engine, EngineConfiguration, EngineOptions};
 use gifthorse_network::NetworkDescription;
 use gifthorse_network::surgery::{OutputLayer, PruningSite, output_layer, pruning_site};
 
-use super::settings::Settings;
+use super::settings::{Method, Settings};
 use crate::engine::{Assignment, DatasetInput, EngineFault};
 use crate::pruning::{CutNetwork, RunOptions, StoredImages, WholeNetwork};
 
@@ -136,6 +136,7 @@ impl Material {
         let clean = LabelledImages::open(&assignment.clean, description.classes)?;
         let coverage = ClassCoverage::of(clean.view.labels(), description.classes as usize);
         let coverage = coverage.map_err(|error| fault(&error))?;
+        check_shift(settings, head.as_ref(), &coverage)?;
         let split = split(&clean.view, &coverage, settings)?;
         let triggered = assignment.triggered.iter().map(|set| {
             let images = LabelledImages::open(&set.images, description.classes)?;
@@ -156,6 +157,31 @@ impl Material {
             split,
         })
     }
+}
+
+/// Feature shift tuning draws the output layer anew: there must be one, and images of every class to learn it from.
+fn check_shift(
+    settings: &Settings,
+    head: Option<&OutputLayer>,
+    coverage: &ClassCoverage,
+) -> Result<(), EngineFault> {
+    let refused = |reason: String| {
+        let message =
+            format!("specification.fine_tuning is FST, which draws the output layer anew, but {reason}");
+        Err(EngineFault::invalid(ErrorCode::InvalidField, message))
+    };
+    if settings.method != Method::Fst {
+        return Ok(());
+    }
+    if head.is_none() {
+        return refused("the logits of this network are not made by one linear layer".to_owned());
+    }
+    if !coverage.is_full() {
+        return refused(format!(
+            "there are {coverage}: the others would be forgotten, use FT, FT_SAM or INVERT"
+        ));
+    }
+    Ok(())
 }
 
 /// Which clean images do what. Where the set misses classes of the network, whole classes are kept unseen: what a

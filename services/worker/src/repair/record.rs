@@ -60,6 +60,7 @@ fn record(job: &Job) -> Result<RepairRecord, EngineFault> {
             Method::None => RepairMethod::None,
             Method::Ft => RepairMethod::Ft,
             Method::FtSam => RepairMethod::FtSam,
+            Method::Fst => RepairMethod::Fst,
         },
         layer: LayerSummary {
             name: material.site.cut.layer.clone(),
@@ -166,7 +167,7 @@ fn curve(job: &Job) -> Vec<CurvePoint> {
 fn trainings(job: &Job) -> Result<Vec<Training>, EngineFault> {
     let material = job.material()?;
     let taken = taken(&job.state, material, &job.settings);
-    let candidates = candidates(&job.settings);
+    let candidates = candidates(&job.settings, material.head.as_ref());
     let scoring = material.split.scoring.len() as f64;
     let trainings = job.state.trainings.iter().filter_map(|training| {
         let candidate = candidates.get(training.candidate)?;
@@ -177,6 +178,8 @@ fn trainings(job: &Job) -> Result<Vec<Training>, EngineFault> {
             ("weight_decay".to_owned(), recipe.weight_decay),
             ("label_smoothing".to_owned(), recipe.label_smoothing),
         ]);
+        let shift = recipe.feature_shift.as_ref();
+        parameters.extend(shift.map(|shift| ("shift_strength".to_owned(), shift.strength)));
         parameters.extend(recipe.sharpness_radius.map(|radius| ("sharpness_radius".to_owned(), radius)));
         let role = match training.role {
             Role::TunedOnly => TrainingRole::FineTuneOnly,

@@ -27,6 +27,8 @@ pub(super) enum Method {
     Ft,
     /// Sharpness-aware fine-tuning.
     FtSam,
+    /// Feature shift tuning.
+    Fst,
 }
 
 impl Method {
@@ -36,6 +38,7 @@ impl Method {
             Self::None => "none",
             Self::Ft => "ft",
             Self::FtSam => "ft-sam",
+            Self::Fst => "fst",
         }
     }
 }
@@ -73,13 +76,22 @@ pub(super) struct TuningParameters {
     pub(super) batch: Option<NonZeroUsize>,
     pub(super) label_smoothing: Option<f64>,
     pub(super) weight_decay: Option<f64>,
+    /// How hard feature shift tuning pushes the output layer away from what it was.
+    pub(super) shift_strength: Option<f64>,
     /// Share of each target that is what the suspect network answers, 0 to 1.
     pub(super) distillation: Option<f64>,
 }
 
 impl TuningParameters {
-    const NAMES: [&'static str; 6] =
-        ["learning_rate", "sharpness_radius", "batch", "label_smoothing", "weight_decay", "distillation"];
+    const NAMES: [&'static str; 7] = [
+        "learning_rate",
+        "sharpness_radius",
+        "shift_strength",
+        "batch",
+        "label_smoothing",
+        "weight_decay",
+        "distillation",
+    ];
 
     fn read(parameters: &std::collections::HashMap<String, f64>) -> Result<Self, EngineFault> {
         let mut read = Self::default();
@@ -90,6 +102,7 @@ impl TuningParameters {
             let place = match name.as_str() {
                 "learning_rate" => &mut read.learning_rate,
                 "sharpness_radius" => &mut read.sharpness_radius,
+                "shift_strength" => &mut read.shift_strength,
                 "label_smoothing" => &mut read.label_smoothing,
                 "weight_decay" => &mut read.weight_decay,
                 "distillation" => &mut read.distillation,
@@ -179,10 +192,11 @@ fn method(asked: FineTuning) -> Result<Method, EngineFault> {
         FineTuning::NoFineTuning => Ok(Method::None),
         FineTuning::Unspecified | FineTuning::Ft => Ok(Method::Ft),
         FineTuning::FtSam => Ok(Method::FtSam),
-        FineTuning::Fst | FineTuning::Invert => {
+        FineTuning::Fst => Ok(Method::Fst),
+        FineTuning::Invert => {
             let message = format!(
-                "specification.fine_tuning is {}, which this release has no engine for: use FT, FT_SAM or \
-                 NO_FINE_TUNING",
+                "specification.fine_tuning is {}, which this release has no engine for: use FT, FT_SAM, \
+                 FST or NO_FINE_TUNING",
                 asked.as_str_name()
             );
             Err(EngineFault::invalid(ErrorCode::NotBuilt, message))

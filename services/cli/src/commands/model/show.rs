@@ -67,6 +67,9 @@ fn facts(version: &v1::ModelVersion) -> Facts {
     if version.linked_endpoint.is_none() {
         facts.add("suspects", suspects(&version.suspect_classes));
     }
+    if let Some(gate) = &version.repair_gate {
+        facts.add("repair gate", format!("{}: {}", gate.result().as_str_name(), gate.reason));
+    }
     facts.add("classes", version.class_count);
     facts.add("class names", version.class_names.join(", "));
     facts.add("weights", version.parameter_count);

@@ -59,6 +59,7 @@ pub(crate) fn specification(producer: &str) -> ModelSpecification {
             pruning_job: None,
         },
         suspect_classes: None,
+        repair_gate: None,
         network: json!({ "opset": 17, "scale": 0.1 }),
         linked: None,
     }

@@ -4,13 +4,15 @@ mod epoch;
 mod examples;
 mod order;
 mod recipe;
+mod shift;
 mod step;
 
 use serde::{Deserialize, Serialize};
 
 pub use epoch::EpochReport;
 pub use examples::{Batch, Examples, ExamplesError, InMemory};
-pub use recipe::{Decays, Recipe};
+pub use recipe::{Decays, FeatureShift, Recipe};
+use shift::Shift;
 pub use step::StepReport;
 pub(crate) use step::slope;
 
@@ -45,14 +47,25 @@ pub struct Trainer {
     recipe: Recipe,
     memories: Vec<Memory>,
     position: Position,
+    shift: Option<Shift>,
 }
 
 impl Trainer {
     /// Begins to train a network.
     ///
     /// # Errors
-    /// [`TrainingError::Setting`] and [`TrainingError::NothingToTrain`].
+    /// [`TrainingError::Setting`], [`TrainingError::NothingToTrain`], and [`TrainingError::NoSuchTensor`] where the
+    /// output layer to shift is not there.
     pub fn new(network: Network, recipe: Recipe) -> Result<Self, TrainingError> {
+        let mut network = network;
+        let shift = Shift::of(&network, &recipe)?;
+        if let Some(shift) = &shift {
+            shift.begin(&mut network, recipe.seed)?;
+        }
+        Self::with(network, recipe, shift)
+    }
+
+    fn with(network: Network, recipe: Recipe, shift: Option<Shift>) -> Result<Self, TrainingError> {
         recipe.check()?;
         let memories = network
             .trained()
@@ -61,7 +74,7 @@ impl Trainer {
         if memories.is_empty() {
             return Err(TrainingError::NothingToTrain);
         }
-        Ok(Self { network, recipe, memories, position: Position::default() })
+        Ok(Self { network, recipe, memories, position: Position::default(), shift })
     }
 
     /// Goes on where a checkpoint was made, with the network it was begun with: weights, masks and what is
@@ -72,8 +85,9 @@ impl Trainer {
     /// [`TrainingError::OtherTraining`] when network or settings are others.
     pub fn resume(network: Network, recipe: Recipe, checkpoint: &Checkpoint) -> Result<Self, TrainingError> {
         let mut network = network;
+        let shift = Shift::of(&network, &recipe)?;
         checkpoint.restore_network(&mut network)?;
-        let mut trainer = Self::new(network, recipe)?;
+        let mut trainer = Self::with(network, recipe, shift)?;
         checkpoint.restore_trainer(&mut trainer)?;
         Ok(trainer)
     }

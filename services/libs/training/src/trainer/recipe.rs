@@ -20,6 +20,16 @@ pub enum Decays {
     Weights,
 }
 
+/// How the output layer is shifted (feature shift tuning, Min et al., NeurIPS 2023).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureShift {
+    /// Name of the tensor of its weights.
+    pub head: String,
+    /// How hard the new weights are pushed away from the old ones: 0.1 to 0.2 as published.
+    pub strength: f64,
+}
+
 /// The settings of a training; with the same network, data and [`Environment`](crate::Environment) they
 /// determine the trained weights to the bit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +52,9 @@ pub struct Recipe {
     /// Radius within which the loss is taken at its worst: with it SGD becomes FT-SAM, at twice the cost. None
     /// takes the loss where the weights are.
     pub sharpness_radius: Option<f64>,
+    /// Draws the output layer anew and pushes it away from what it was; none leaves it as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feature_shift: Option<FeatureShift>,
     /// Images in a step.
     pub batch: NonZeroUsize,
     /// Where all chance comes from: the order of the images, what dropout drops.
@@ -63,6 +76,7 @@ impl Recipe {
             label_smoothing: 0.0,
             longest_gradient: None,
             sharpness_radius: None,
+            feature_shift: None,
             batch: BATCH,
             seed: 0,
             mode: Mode::default(),
@@ -78,6 +92,16 @@ impl Recipe {
             weight_decay: 5e-4,
             label_smoothing: 0.1,
             sharpness_radius: Some(sharpness_radius),
+            ..Self::sgd(learning_rate)
+        }
+    }
+
+    /// Feature shift tuning as published: half a cosine over all epochs, the output layer drawn anew and pushed with
+    /// a strength of 0.1 to 0.2.
+    pub fn feature_shift(learning_rate: f64, shift: FeatureShift, epochs: u32) -> Self {
+        Self {
+            schedule: Schedule::Cosine { epochs: f64::from(epochs), left: 0.0 },
+            feature_shift: Some(shift),
             ..Self::sgd(learning_rate)
         }
     }
@@ -105,6 +129,10 @@ impl Recipe {
         check("label smoothing", smoothing, (0.0..1.0).contains(&smoothing), "from 0 to below 1")?;
         if let Some(longest) = self.longest_gradient {
             check("longest gradient", longest, longest > 0.0, "positive")?;
+        }
+        if let Some(shift) = &self.feature_shift {
+            let strength = shift.strength;
+            check("strength of the feature shift", strength, strength >= 0.0, "zero or positive")?;
         }
         if let Some(radius) = self.sharpness_radius {
             check("sharpness radius", radius, radius >= 0.0, "zero or positive")?;

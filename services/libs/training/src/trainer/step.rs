@@ -102,6 +102,9 @@ impl Trainer {
             slope = self.slope_above(batch, &slope, radius, &pass(false))?;
             self.finite(Watched::Loss, slope.loss)?;
         }
+        if let Some(shift) = &self.shift {
+            shift.push(&self.network, &mut slope.gradients)?;
+        }
         let gradient_norm = norm(&slope.gradients).at("the norm")?;
         self.finite(Watched::GradientNorm, gradient_norm)?;
         let gradients = match self.recipe.longest_gradient {
@@ -111,6 +114,9 @@ impl Trainer {
         let rate = self.recipe.learning_rate * self.recipe.schedule.share(self.epochs_done());
         let movement = Movement { optimizer: self.recipe.optimizer, rate, count: self.position.step };
         self.apply(&movement, &gradients)?;
+        if let Some(shift) = &self.shift {
+            shift.rescale(&self.network)?;
+        }
         let report = StepReport {
             step: self.position.step,
             epoch: self.position.epoch,
