@@ -159,6 +159,7 @@ fn the_numbers_are_on_the_page_and_in_the_tables() {
         let file = text(&files, name);
         file.lines().find(|line| line.starts_with(start)).map(str::to_owned).unwrap_or_default()
     };
+    assert!(line("networks.csv", "network").starts_with("network,part,correct,total,accuracy,"));
     assert!(line("networks.csv", "fine-pruned,held-out").starts_with("fine-pruned,held-out,142,149,0.953"));
     assert_eq!(line("networks.csv", "pruned,unseen"), "pruned,unseen,,,,,");
     assert!(line("attacks.csv", "GoodNet,datasets/sunglasses,0,detected,").contains(",131,148,0.885"));
@@ -232,6 +233,18 @@ fn many_channels_stay_readable() {
         assert_eq!(svg.matches("<image ").count(), 1 + channels.min(600));
         holds_itself(text(&files, "report.html"));
     }
+}
+
+#[test]
+fn extreme_numbers_leave_the_others_visible() {
+    let mut record = common::repair(8, (3, 3), &["a"]);
+    record.trainings[2].epochs[2].mean_loss = 4e9;
+    record.activation_maps[1].values[0] = -2.0;
+    let files = written(&record);
+    let svg = text(&files, "training-curves.svg");
+    assert!(svg.contains("mean loss (logarithmic)") && !svg.contains("NaN"));
+    assert!(text(&files, "activation-maps-clean.svg").contains("-2"));
+    assert!(!text(&files, "report.html").contains("Colours go by square roots"));
 }
 
 #[test]

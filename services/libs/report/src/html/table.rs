@@ -13,8 +13,10 @@ pub(crate) fn section(table: &Table) -> String {
         section.push_str("<p class=\"note\">None were measured.</p>\n");
         return section;
     }
-    let _ =
-        write!(section, "<p class=\"note\">{}</p>\n<div class=\"scroll\"><table>\n", escaped(&table.note));
+    if !table.note.is_empty() {
+        let _ = writeln!(section, "<p class=\"note\">{}</p>", escaped(&table.note));
+    }
+    section.push_str("<div class=\"scroll\"><table>\n");
     let spread: Vec<Option<Vec<String>>> =
         (0..table.columns.len()).map(|column| spread(table, column)).collect();
     section.push_str(&heads(table, &spread));

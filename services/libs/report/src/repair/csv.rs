@@ -104,7 +104,7 @@ pub(super) fn training(record: &RepairRecord) -> String {
 /// Every network on clean images.
 pub(super) fn networks(record: &RepairRecord) -> String {
     let mut file =
-        line(&["network", "images", "correct", "total", "accuracy", "accuracyLower", "accuracyUpper"]);
+        line(&["network", "part", "correct", "total", "accuracy", "accuracyLower", "accuracyUpper"]);
     for row in &record.networks {
         let parts = [("held-out", Some(row.held_out)), ("seen", row.seen), ("unseen", row.unseen)];
         for (part, counts) in parts {

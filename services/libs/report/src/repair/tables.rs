@@ -43,8 +43,7 @@ pub(super) fn networks(record: &RepairRecord) -> Table {
     Table {
         name: "networks",
         title: "On clean and on triggered images".to_owned(),
-        note: "Wilson's 95 % interval below each rate. Hyper-parameters were chosen on clean images alone."
-            .to_owned(),
+        note: "Wilson's 95 % interval below each rate.".to_owned(),
         rows: record.networks.iter().map(row).collect(),
         columns,
     }
@@ -176,8 +175,7 @@ pub(super) fn trainings(record: &RepairRecord) -> Table {
     Table {
         name: "training",
         title: "Every training".to_owned(),
-        note: "Settings are chosen by the accuracy on held-out clean images, never by triggered ones."
-            .to_owned(),
+        note: "Accuracy is that on held-out clean images after the epoch. A dash is not measured.".to_owned(),
         rows: record.trainings.iter().map(row).collect(),
         columns: vec![
             Column::plain("training", "training"),

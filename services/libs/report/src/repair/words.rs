@@ -44,8 +44,8 @@ pub(super) const fn meaning(answer: GateAnswer) -> &'static str {
              nothing is known of the backdoor."
         }
         GateAnswer::NoEvidenceLeft => {
-            "Nothing that was tried works any more. The attacker's own trigger was not tried, so this is no proof \
-             that the backdoor is gone."
+            "Nothing that was tried works any more. But no real triggered images were there that worked before the \
+             repair, so this is no proof that the backdoor is gone."
         }
         GateAnswer::Repaired => {
             "Real triggered images worked before the repair and do not any more, and the network kept its \
