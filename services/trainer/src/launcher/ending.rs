@@ -25,9 +25,9 @@ const OUT_OF_MEMORY: [&str; 5] = [
 
 /// The fault of an attempt whose worker ended like this and had not said how the attempt went.
 pub(super) fn fault_of(status: ExitStatus, last_words: &[String], killed_for_memory: bool) -> Fault {
-    let said = last_words.last().map(|line| format!(" ({line})")).unwrap_or_default();
-    let starved = last_words.iter().any(|line| OUT_OF_MEMORY.iter().any(|words| line.contains(words)));
-    if starved || killed_for_memory && is_kill(status) {
+    let starved = last_words.iter().find(|line| tells_of_memory(line));
+    let said = starved.or(last_words.last()).map(|line| format!(" ({line})")).unwrap_or_default();
+    if starved.is_some() || killed_for_memory && is_kill(status) {
         let message = format!("the worker used more memory than it may{said}");
         return Fault::new(Kind::OutOfMemory, ErrorCode::WorkerOutOfMemory, message);
     }
@@ -41,6 +41,11 @@ pub(super) fn fault_of(status: ExitStatus, last_words: &[String], killed_for_mem
         (None, code) => format!("ended with status {}", code.unwrap_or(-1)),
     };
     Fault::new(Kind::WorkerLost, ErrorCode::WorkerLost, format!("the worker {how}{said}"))
+}
+
+/// Whether a line says that memory ended: it counts however much is said after it, a trace of calls say.
+pub(super) fn tells_of_memory(line: &str) -> bool {
+    OUT_OF_MEMORY.iter().any(|words| line.contains(words))
 }
 
 /// The fault of an attempt whose process was somebody else's child and is no longer there.

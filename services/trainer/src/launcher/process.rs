@@ -15,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
-use super::ending::{fault_of, kills_for_memory, vanished};
+use super::ending::{fault_of, kills_for_memory, tells_of_memory, vanished};
 use super::handle::{ProcessHandle, Role};
 use super::spawner::Spawner;
 use super::{Launch, Launcher, Observed};
@@ -211,7 +211,8 @@ async fn read(
             let mut words = locked(&words);
             words.push(line.clone());
             if words.len() > LAST_WORDS {
-                words.remove(0);
+                let least = words.iter().position(|line| !tells_of_memory(line)).unwrap_or_default();
+                words.remove(least);
             }
         }
         // A full line of lines holds the worker up, not this trainer's memory.
