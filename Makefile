@@ -24,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces conformance clean
+.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces repairs conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -112,6 +112,10 @@ bench: system tools runtime libtorch ## Throughput and latency against peers in 
 faces: build runtime ## Measure every detector on the course's networks and faces (ten minutes)
 	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/faces.py \
 	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)" $(if $(FACES_PAGE),--markdown "$(FACES_PAGE)")
+
+repairs: build runtime ## Repair the course's networks by jobs, method by method (an hour)
+	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/repairs.py \
+	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)" $(if $(REPAIRS_PAGE),--markdown "$(REPAIRS_PAGE)")
 
 conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch, onnxruntime, MLServer
 	@tests/conformance/run.sh

@@ -87,8 +87,8 @@ class Scripts:
 
 
 def foreign_networks(scripts, running, python, programs, work):
-    """Networks exported by PyTorch: served with the answers of onnxruntime, cut where the defences cut them, and
-    guarded."""
+    """Networks exported by PyTorch: served with the answers of onnxruntime, cut where the defences cut them, repaired
+    and guarded."""
     folder = work / "torch"
     if not scripts.run("torch_models.py", folder, python=python):
         return
@@ -98,6 +98,10 @@ def foreign_networks(scripts, running, python, programs, work):
         for name in SPEAKS_INFERENCE:
             address = running.addresses[name]
             scripts.run("samples_agree.py", address, model["name"], folder / model["samples"])
+    for model in json.loads((folder / "models.json").read_text()):
+        if model["pictures"]:
+            addresses = running.addresses["gateway"], running.addresses["serving"]
+            scripts.run("torch_repaired.py", programs, *addresses, folder, model["name"])
     # Afterwards: under a policy the gateway's answers have one class more.
     for model in json.loads((folder / "models.json").read_text()):
         if model["pictures"]:

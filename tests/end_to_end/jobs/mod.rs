@@ -5,6 +5,7 @@ mod adoption;
 mod cancelling;
 mod command_line;
 mod creating;
+mod faces;
 mod kills;
 mod repairing;
 mod replicas;

@@ -52,7 +52,7 @@ pub struct Arguments {
     /// Rank and score on all clean images, as others did, instead of on disjoint parts
     #[arg(long)]
     score_on_all: bool,
-    /// Sets a parameter of the method: learning_rate, batch, sharpness_radius, ... Give it again for others
+    /// Sets a parameter of the method, `learning_rate` or `batch` for example. Give it again for others
     #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
     parameter: Vec<(String, f64)>,
     /// The gate lets pass what loses no more accuracy than this on held-out clean images [default: 0.1]

@@ -96,7 +96,6 @@ pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState
         }),
         digest: record.digest.to_string(),
         repair_gate: specification.repair_gate.as_ref().map(repair_gate),
-        ..v1::ModelVersion::default()
     }
 }
 

@@ -206,10 +206,10 @@ pub(super) fn classes_of(network: &str, logits: &[f32], classes: usize) -> Resul
     rows.map(|(row, logits)| {
         // To the end in any case: a loop without a way out is done several numbers at a time.
         let sound = logits.iter().fold(true, |sound, logit| sound & logit.is_finite());
-        if !sound {
-            Err(SweepError::NotFinite { network: network.to_owned(), row })
-        } else {
+        if sound {
             Ok(highest(logits))
+        } else {
+            Err(SweepError::NotFinite { network: network.to_owned(), row })
         }
     })
     .collect()

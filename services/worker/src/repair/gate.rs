@@ -42,8 +42,8 @@ pub(super) struct Judging {
     stamped_images: usize,
 }
 
-fn fault(error: SweepError) -> EngineFault {
-    EngineFault::of(&error)
+fn fault(error: &SweepError) -> EngineFault {
+    EngineFault::of(error)
 }
 
 /// The repaired network.
@@ -65,11 +65,11 @@ impl Judging {
         let networks = files.into_iter().map(|(name, onnx)| {
             let options = RunOptions::default();
             let network = WholeNetwork::load(&material.engine, name, &onnx, &material.description, options);
-            Ok((name, network.map_err(fault)?))
+            Ok((name, network.map_err(|error| fault(&error))?))
         });
         let scoring = material.split.scoring.len();
         let some = material.clean.rows(&material.preprocessing, &material.split.scoring)?;
-        let some = some.read(0..scoring.min(material.suspect.batch_rows())).map_err(fault)?;
+        let some = some.read(0..scoring.min(material.suspect.batch_rows())).map_err(|error| fault(&error))?;
         let geometry = Geometry::of(&material.description);
         let kinds = stamps::kinds(geometry, &Range::of(geometry, &some), job.settings.seed);
         Ok(Self {
@@ -98,7 +98,7 @@ impl Judging {
                 let end = self.stamped_images.min(start + material.suspect.batch_rows());
                 let rows: Vec<usize> = (start..end).map(|place| scoring[place % scoring.len()]).collect();
                 let images = material.clean.rows(&material.preprocessing, &rows)?;
-                let mut values = images.read(0..rows.len()).map_err(fault)?;
+                let mut values = images.read(0..rows.len()).map_err(|error| fault(&error))?;
                 let numbers = values.len() / rows.len();
                 for (place, image) in (start..end).zip(values.chunks_exact_mut(numbers)) {
                     // An image that comes again comes with another stamp.
@@ -106,9 +106,9 @@ impl Judging {
                     kind.stamps[stamp].apply(image);
                 }
                 if let Some((_, repaired)) = self.networks.iter().find(|(name, _)| *name == REPAIRED) {
-                    answers[1].extend(repaired.answers(values.clone()).map_err(fault)?);
+                    answers[1].extend(repaired.answers(values.clone()).map_err(|error| fault(&error))?);
                 }
-                answers[0].extend(material.suspect.answers(values).map_err(fault)?);
+                answers[0].extend(material.suspect.answers(values).map_err(|error| fault(&error))?);
             }
         }
         Ok(true)

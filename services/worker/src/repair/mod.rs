@@ -7,7 +7,7 @@
 //! | rank | [`rank`] | mean activation of every channel of the layer |
 //! | prune | [`prune`] | clean accuracy and attack success along the whole ranking |
 //! | choose | [`choose`] | how many channels go |
-//! | fine_tune | [`fine_tune`] | tunes the pruned network, and the unpruned one beside it |
+//! | fine-tune | [`fine_tune`] | tunes the pruned network, and the unpruned one beside it |
 //! | gate | [`gate`] | whether the result may vote |
 //! | export | [`export`] | the network as a version, the report |
 //!

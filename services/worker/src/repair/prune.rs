@@ -37,8 +37,8 @@ impl Observer for Watching<'_> {
     }
 }
 
-fn fault(error: SweepError) -> EngineFault {
-    if matches!(error, SweepError::Cancelled) { EngineFault::Cancelled } else { EngineFault::of(&error) }
+fn fault(error: &SweepError) -> EngineFault {
+    if matches!(error, SweepError::Cancelled) { EngineFault::Cancelled } else { EngineFault::of(error) }
 }
 
 impl Prune {
@@ -55,7 +55,7 @@ impl Prune {
         Ok(Self { caches, truth, steps })
     }
 
-    fn images<'a>(material: &'a Material, set: usize) -> Result<StoredImages<'a>, EngineFault> {
+    fn images(material: &Material, set: usize) -> Result<StoredImages<'_>, EngineFault> {
         match set.checked_sub(1) {
             None => material.clean.rows(&material.preprocessing, &material.split.scoring),
             Some(index) => Ok(material.triggered[index].images.all(&material.preprocessing)),
@@ -73,8 +73,10 @@ impl Prune {
                 }
                 cancelled.check()?;
                 let end = images.count().min(cache.rows() + material.halves.batch_rows().get());
-                let batch = images.read(cache.rows()..end).map_err(fault)?;
-                cache.push(material.halves.carried(batch).map_err(fault)?).map_err(fault)?;
+                let batch = images.read(cache.rows()..end).map_err(|error| fault(&error))?;
+                cache
+                    .push(material.halves.carried(batch).map_err(|error| fault(&error))?)
+                    .map_err(|error| fault(&error))?;
             }
         }
         Ok(true)
@@ -127,10 +129,11 @@ impl Work for Prune {
             .map(|((cache, target), set)| TriggeredSet { cache, target, truth: Some(&set.images.truth) })
             .collect();
         let clean = CleanSet { cache: &self.caches[0], truth: &self.truth };
-        let sweep = Sweep::new(&material.halves, &ranked.ranking, clean, &triggered).map_err(fault)?;
+        let sweep = Sweep::new(&material.halves, &ranked.ranking, clean, &triggered)
+            .map_err(|error| fault(&error))?;
         let from = state.points.len();
         let to = material.halves.channels().min(from + self.steps - 1);
-        let points = sweep.points(from..=to, &Watching(cancelled)).map_err(fault)?;
+        let points = sweep.points(from..=to, &Watching(cancelled)).map_err(|error| fault(&error))?;
         state.points.extend(points);
 
         let mut metrics = BTreeMap::new();

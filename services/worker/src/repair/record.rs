@@ -202,7 +202,7 @@ fn trainings(job: &Job) -> Result<Vec<Training>, EngineFault> {
     Ok(trainings.collect())
 }
 
-/// The untouched network, those that came out of it, and the course's GoodNet: the suspect's answer where the
+/// The untouched network, those that came out of it, and the course's `GoodNet`: the suspect's answer where the
 /// repaired network agrees with it, else "backdoored".
 fn networks(job: &Job) -> Result<Vec<NetworkRow>, EngineFault> {
     let state = &job.state;

@@ -107,7 +107,7 @@ impl TuningParameters {
                 "weight_decay" => &mut read.weight_decay,
                 "distillation" => &mut read.distillation,
                 "batch" => {
-                    let whole = (value >= 1.0 && value <= 65_536.0 && value.fract() == 0.0).then_some(value);
+                    let whole = ((1.0..=65_536.0).contains(&value) && value.fract() == 0.0).then_some(value);
                     let rows = whole.and_then(|value| NonZeroUsize::new(value as usize));
                     read.batch =
                         Some(rows.ok_or_else(|| wrong(name, value, "a whole number of 1 to 65536"))?);
