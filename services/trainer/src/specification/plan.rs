@@ -40,7 +40,8 @@ pub(crate) struct Surroundings {
 /// What the job would do.
 pub(crate) fn plan(checked: &Checked, subject: &Subject, surroundings: &Surroundings) -> v1::PruningPlan {
     let specification = &checked.specification;
-    let (ranking, scoring) = shares(subject.clean.contents.image_count, specification.score_on_all);
+    let full = subject.class_coverage() >= 1.0;
+    let (ranking, scoring) = shares(subject.clean.contents.image_count, specification.score_on_all, full);
     let memory = memory_bytes(subject, ranking.max(scoring));
     let resources = specification.resources.clone().unwrap_or_default();
     let queue = if resources.queue.is_empty() { surroundings.queue.to_owned() } else { resources.queue };
@@ -61,9 +62,15 @@ pub(crate) fn plan(checked: &Checked, subject: &Subject, surroundings: &Surround
     }
 }
 
-/// Images that rank and that score: half of them each, or all of them both.
-pub(crate) const fn shares(images: u64, score_on_all: bool) -> (u64, u64) {
-    if score_on_all { (images, images) } else { (images - images / 2, images / 2) }
+/// Images that rank and that score, about: half of them each, or all of them both. Where classes are missing, half of
+/// the classes only score, and a fifth of the images of the others.
+pub(crate) const fn shares(images: u64, score_on_all: bool, full_coverage: bool) -> (u64, u64) {
+    if score_on_all {
+        return (images, images);
+    }
+    let half = images - images / 2;
+    let ranking = if full_coverage || half < 2 { half } else { half * 4 / 5 };
+    (ranking, images - ranking)
 }
 
 fn memory_bytes(subject: &Subject, images: u64) -> u64 {

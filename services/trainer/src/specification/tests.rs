@@ -76,7 +76,8 @@ fn every_value_outside_the_contract_is_named() {
 
 #[test]
 fn images_are_halved_unless_all_score() {
-    assert_eq!(plan::shares(149, false), (75, 74));
-    assert_eq!(plan::shares(149, true), (149, 149));
-    assert_eq!(plan::shares(2, false), (1, 1));
+    assert_eq!(plan::shares(149, false, true), (75, 74));
+    assert_eq!(plan::shares(149, true, true), (149, 149));
+    assert_eq!(plan::shares(149, false, false), (60, 89));
+    assert_eq!(plan::shares(2, false, true), (1, 1));
 }
