@@ -70,7 +70,7 @@ pub struct ScanConfiguration {
     pub concurrent: NonZeroUsize,
     /// Inputs that may wait for their turn; more are refused with `QUEUE_FULL`.
     pub waiting: NonZeroUsize,
-    /// Rows that share one run of a network at most.
+    /// Rows of one scan that are given to a network at once, and rows that share one of its runs, at most.
     pub max_rows: NonZeroUsize,
     /// Inputs of one calibration or evaluation that are measured at once.
     pub measuring: NonZeroUsize,

@@ -18,9 +18,9 @@ const KEPT: usize = 4;
 #[derive(Debug)]
 pub(super) struct ConvolvedBank {
     digest: ContentDigest,
-    /// `[N, C, H, W]`.
+    /// `[N, C, H, W]`, or as `convolve` sorted it.
     overlays: Array4<f32>,
-    /// `[C, H, W]`: of the picture that is black all over.
+    /// `[C, H, W]`, likewise: of the picture that is black all over.
     black: Array3<f32>,
 }
 
@@ -41,7 +41,7 @@ impl ConvolvedBanks {
             return Ok(Arc::clone(found));
         }
         // Others that want this bank wait here for it instead of convolving it again.
-        let overlays = convolve(bank.images().to_owned())?;
+        let overlays = convolve(bank.images().to_owned())?.as_standard_layout().into_owned();
         let black = convolve(black(bank))?.index_axis_move(Axis(0), 0);
         let convolved = Arc::new(ConvolvedBank { digest, overlays, black });
         if kept.len() >= KEPT {
@@ -93,52 +93,49 @@ impl AffineBlend {
     }
 
     /// As [`Self::mixed`], rectified, and of each window the greatest: in one go, so that what the convolution
-    /// makes of all blends, several times as much, never lies in memory.
+    /// makes of all blends, several times as much, never lies in memory. Image and bank are sorted by the window.
     pub(super) fn mixed_and_pooled(
         self,
         own: &ArrayView3<'_, f32>,
         bank: &ConvolvedBank,
         overlays: Range<usize>,
         window: Window,
-    ) -> Array4<f32> {
-        let (channels, height, width) = own.dim();
+    ) -> Vec<f32> {
+        let (_, places, windows) = own.dim();
         let chosen = bank.overlays.slice_axis(Axis(0), overlays.into());
-        let [pooled_height, pooled_width] = window.pooled([height, width]);
-        let mut pooled = Array4::zeros((chosen.len_of(Axis(0)), channels, pooled_height, pooled_width));
-        let (own, chosen) = (own.as_standard_layout(), chosen.as_standard_layout());
-        let (weight, mut line) = (self.overlay.unwrap_or(1.0), Vec::new());
-        if let (Some(pooled), Some(chosen), Some(own)) =
-            (pooled.as_slice_mut(), chosen.as_slice(), own.as_slice())
-        {
-            let planes = chosen.chunks_exact(height * width).zip(own.chunks_exact(height * width).cycle());
-            for (pooled, (overlay, own)) in pooled.chunks_exact_mut(pooled_height * pooled_width).zip(planes)
-            {
-                window.greatest([overlay, own], weight, &mut line, width, pooled);
+        let own = own.as_standard_layout();
+        let mut pooled = Vec::with_capacity(chosen.len() / places.max(1));
+        if let (Some(chosen), Some(own)) = (chosen.as_slice(), own.as_slice()) {
+            let plane = places * windows;
+            let planes = chosen.chunks_exact(plane).zip(own.chunks_exact(plane).cycle());
+            for (overlay, own) in planes {
+                window.greatest([overlay, own], self.overlay.unwrap_or(1.0), &mut pooled);
             }
         }
         pooled
     }
 
-    /// The convolved blends `[N, C, H, W]` of what [`Self::own`] made of an image with overlays of the bank.
+    /// The convolved blends of what [`Self::own`] made of an image with overlays of the bank, in standard order.
     pub(super) fn mixed(
         self,
         own: &ArrayView3<'_, f32>,
         bank: &ConvolvedBank,
         overlays: Range<usize>,
-    ) -> Array4<f32> {
+    ) -> Vec<f32> {
         let chosen = bank.overlays.slice_axis(Axis(0), overlays.into());
-        let Some(weight) = self.overlay else { return &chosen + own };
-        let mut mixed = chosen.to_owned();
-        mixed.map_inplace(|level| *level *= weight);
-        mixed += own;
+        let own = own.as_standard_layout();
+        let mut mixed = Vec::with_capacity(chosen.len());
+        if let (Some(chosen), Some(own)) = (chosen.as_slice(), own.as_slice()) {
+            for overlay in chosen.chunks_exact(own.len()) {
+                let levels = overlay.iter().zip(own);
+                match self.overlay {
+                    None => mixed.extend(levels.map(|(overlay, own)| overlay + own)),
+                    Some(weight) => mixed.extend(levels.map(|(overlay, own)| overlay * weight + own)),
+                }
+            }
+        }
         mixed
     }
-}
-
-/// Rows one below the other; of one width and height.
-#[cfg(test)]
-fn below(one: &Array4<f32>, other: &Array4<f32>) -> Array4<f32> {
-    ndarray::concatenate(Axis(0), &[one.view(), other.view()]).unwrap()
 }
 
 #[cfg(test)]
@@ -162,8 +159,9 @@ mod tests {
         let images =
             Array4::from_shape_fn((4, 3, 2, 3), |(n, i, j, k)| (n * 7 + i * 5 + j * 3 + k) as f32 / 40.0);
         let bank = OverlayBank::new(space, images, vec![0; 4]).unwrap();
-        let image = Array3::from_shape_fn((3, 2, 3), |(i, j, k)| (i + 2 * j + 3 * k) as f32 / 9.0);
-        let banks = ConvolvedBanks::default();
+        let picture = Array3::from_shape_fn((3, 2, 3), |(i, j, k)| (i + 2 * j + 3 * k) as f32 / 9.0);
+        let (banks, sorted_banks) = (ConvolvedBanks::default(), ConvolvedBanks::default());
+        let whole = Window { rows: 3, columns: 2 };
         let runs = Cell::new(0);
         let counted = |pictures: Array4<f32>| {
             runs.set(runs.get() + 1);
@@ -171,22 +169,26 @@ mod tests {
         };
         for blend in [Blend::Add, Blend::Convex { weight: ConvexWeight::new(0.3).unwrap() }] {
             let convolved = banks.of(&bank, counted).unwrap();
-            let own = convolve(&image.clone().insert_axis(Axis(0)));
+            let image = convolve(&picture.clone().insert_axis(Axis(0)));
             let weights = AffineBlend::of(blend).unwrap();
-            let own = weights.own(&own.index_axis(Axis(0), 0), &convolved);
+            let own = weights.own(&image.index_axis(Axis(0), 0), &convolved);
             let mixed = |overlays| weights.mixed(&own.view(), &convolved, overlays);
-            let found = below(&mixed(0..1), &mixed(1..4));
-            let due = convolve(&blend.copies(image.view(), &bank, 0..4));
-            assert!((&found - &due).iter().all(|difference| difference.abs() < 1e-5), "{blend:?}");
-            let whole = Window { rows: 3, columns: 2 };
-            let pooled = weights.mixed_and_pooled(&own.view(), &convolved, 1..4, whole);
-            assert_eq!(pooled.shape(), [3, 3, 1, 1]);
-            for (pooled, found) in pooled.iter().zip(mixed(1..4).exact_chunks((1, 1, 3, 2))) {
+            let found = [mixed(0..1), mixed(1..4)].concat();
+            let due = convolve(&blend.copies(picture.view(), &bank, 0..4));
+            assert_eq!(found.len(), due.len());
+            for (found, due) in found.iter().zip(&due.as_standard_layout()) {
+                assert!((found - due).abs() < 1e-5, "{blend:?}");
+            }
+            let sorted = sorted_banks.of(&bank, |pictures| counted(pictures).map(|made| whole.sorted(&made)));
+            let own = weights.own(&whole.sorted(&image).index_axis(Axis(0), 0), sorted.as_ref().unwrap());
+            let pooled = weights.mixed_and_pooled(&own.view(), &sorted.unwrap(), 1..4, whole);
+            assert_eq!(pooled.len(), 3 * 3);
+            for (pooled, found) in pooled.iter().zip(mixed(1..4).chunks_exact(3 * 2)) {
                 let due = found.iter().copied().fold(0.0, f32::max);
                 assert!((pooled - due).abs() < 1e-6, "{blend:?}");
             }
         }
-        assert_eq!(runs.get(), 2, "the bank is convolved once");
+        assert_eq!(runs.get(), 4, "either bank is convolved once");
         assert_eq!(AffineBlend::of(Blend::AddClamp), None);
     }
 }

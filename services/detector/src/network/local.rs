@@ -1,40 +1,20 @@
 //! A network of the store, run by the engine of this process.
 
-use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use gifthorse_defence::bank::OverlayBank;
 use gifthorse_defence::blend::Blend;
 use gifthorse_defence::input::{Layout as PlaneLayout, PlaneShape};
-use gifthorse_engine::{Engine, Execution, InferRequest, Model, ModelOptions, NamedTensor, Tensor};
 use gifthorse_network::NetworkDescription;
 use gifthorse_network::surgery;
 use ndarray::{Array2, Array3, Array4, ArrayView3, Axis};
 
 use super::convolved::{AffineBlend, ConvolvedBank, ConvolvedBanks};
+use super::part::{Answers, Loader, Part};
 use super::run::{Patience, RunError};
 use super::window::Window;
 use crate::error::DetectorError;
-
-/// Rows that may wait for one network; scans in flight are bounded elsewhere.
-const QUEUE_ROWS: NonZeroUsize = NonZeroUsize::new(1 << 16).unwrap();
-
-/// How networks are loaded.
-#[derive(Debug, Clone)]
-pub(super) struct Loader {
-    pub(super) engine: Engine,
-    pub(super) execution: Execution,
-    pub(super) max_rows: NonZeroUsize,
-}
-
-/// A part of a network with one input and one output.
-#[derive(Debug)]
-struct Part {
-    model: Model,
-    input: String,
-}
 
 /// The two parts of a network, cut at one activation `[N, C, H, W]`.
 #[derive(Debug)]
@@ -110,38 +90,27 @@ impl Loader {
                     }
                     None => (parts.back, None),
                 };
-                let back = self.part(&format!("{name} back"), back).await?;
+                let back =
+                    self.part(&format!("{name} back"), surgery::in_blocks(&back, self.block())?).await?;
                 Some(FirstConvolution { front, back, shape, pooling, banks: ConvolvedBanks::default() })
             }
             None => None,
         };
         Ok(LocalNetwork { name: name.to_owned(), whole, halves, first })
     }
-
-    async fn part(&self, name: &str, onnx: Vec<u8>) -> Result<Part, DetectorError> {
-        let options = ModelOptions {
-            max_batch_rows: self.max_rows,
-            queue_rows: QUEUE_ROWS,
-            execution: self.execution,
-            ..ModelOptions::new(name)
-        };
-        let model = self.engine.load(Bytes::from(onnx), options).await?;
-        let input = model.inputs().first().map(|input| input.name.clone()).unwrap_or_default();
-        Ok(Part { model, input })
-    }
 }
 
 impl LocalNetwork {
     pub(super) fn logits(&self, inputs: Array4<f32>, patience: &Patience) -> Result<Array2<f32>, RunError> {
         let rows = inputs.shape()[0];
-        let (shape, values) = self.run(&self.whole, inputs, patience)?;
-        self.answers(rows, &shape, values)
+        self.answers(rows, self.whole.run(inputs, patience)?)
     }
 
     /// What the blends of an image are made of: the image.
     ///
     /// Where the blend is affine and the network begins with a convolution, the convolved bank is kept and only
-    /// the image is convolved: the same answers up to rounding, in fewer operations.
+    /// the image is convolved, and both are sorted by the windows of a pooling behind: the same answers up to
+    /// rounding, in fewer operations.
     pub(super) fn blending(
         &self,
         image: &ArrayView3<'_, f32>,
@@ -170,14 +139,24 @@ impl LocalNetwork {
         let Some((first, weights)) = self.first.as_ref().zip(AffineBlend::of(blend)) else {
             return self.logits(blend.copies(image.view(), bank, overlays), patience);
         };
-        let rows = overlays.len();
         let convolved = self.convolved(first, bank, patience)?;
-        let mixed = match first.pooling {
-            Some(window) => weights.mixed_and_pooled(image, &convolved, overlays, window),
-            None => weights.mixed(image, &convolved, overlays),
+        let [channels, height, width] = first.shape;
+        let [height, width] = match first.pooling {
+            Some(window) => window.pooled([height, width]),
+            None => [height, width],
         };
-        let (shape, values) = self.run(&first.back, mixed, patience)?;
-        self.answers(rows, &shape, values)
+        // A piece is run while the next is blended.
+        let mut begun = first.back.begun(patience);
+        for piece in first.back.pieces(overlays.len()) {
+            let shape = [piece.len(), channels, height, width];
+            let chosen = overlays.start + piece.start..overlays.start + piece.end;
+            let mixed = match first.pooling {
+                Some(window) => weights.mixed_and_pooled(image, &convolved, chosen, window),
+                None => weights.mixed(image, &convolved, chosen),
+            };
+            begun.piece(shape, mixed)?;
+        }
+        self.answers(overlays.len(), begun.finish()?)
     }
 
     fn convolved(
@@ -196,20 +175,24 @@ impl LocalNetwork {
         patience: &Patience,
     ) -> Result<Array4<f32>, RunError> {
         let rows = pictures.shape()[0];
-        let (shape, values) = self.run(&first.front, pictures, patience)?;
+        let Answers { shape, values } = first.front.run(pictures, patience)?;
         // The maximum of a window would swallow a NaN, which has to be an error.
         if let Some(value) = values.iter().find(|value| !value.is_finite()) {
             return Err(RunError::NotFinite { model: self.name.clone(), value: *value });
         }
         let [channels, height, width] = first.shape;
-        Array4::from_shape_vec((rows, channels, height, width), values)
-            .map_err(|_| self.unlike(&[rows, channels, height, width], &shape))
+        let convolved = Array4::from_shape_vec((rows, channels, height, width), values)
+            .map_err(|_| self.unlike(&[rows, channels, height, width], &shape))?;
+        Ok(match first.pooling {
+            Some(window) => window.sorted(&convolved),
+            None => convolved,
+        })
     }
 
     pub(super) fn prefix(&self, inputs: Array4<f32>, patience: &Patience) -> Result<Array4<f32>, RunError> {
         let halves = self.halves()?;
         let rows = inputs.shape()[0];
-        let (shape, values) = self.run(&halves.prefix, inputs, patience)?;
+        let Answers { shape, values } = halves.prefix.run(inputs, patience)?;
         let [first, second, third] = halves.shape.axes();
         Array4::from_shape_vec((rows, first, second, third), values)
             .map_err(|_| self.unlike(&[rows, first, second, third], &shape))
@@ -221,8 +204,7 @@ impl LocalNetwork {
         patience: &Patience,
     ) -> Result<Array2<f32>, RunError> {
         let rows = activations.shape()[0];
-        let (shape, values) = self.run(&self.halves()?.suffix, activations, patience)?;
-        self.answers(rows, &shape, values)
+        self.answers(rows, self.halves()?.suffix.run(activations, patience)?)
     }
 
     /// The shape of the activation at the cut; all zeros for a network that cannot be cut.
@@ -241,31 +223,10 @@ impl LocalNetwork {
         self.halves.as_ref().map_err(no_cut)
     }
 
-    fn run(
-        &self,
-        part: &Part,
-        rows: Array4<f32>,
-        patience: &Patience,
-    ) -> Result<(Vec<u64>, Vec<f32>), RunError> {
-        let shape = rows.shape().iter().map(|side| *side as u64).collect();
-        let rows = if rows.is_standard_layout() { rows } else { rows.as_standard_layout().into_owned() };
-        let (values, offset) = rows.into_raw_vec_and_offset();
-        debug_assert_eq!(offset.unwrap_or(0), 0);
-        let tensor = Tensor::from_f32(shape, values);
-        let request = InferRequest {
-            inputs: vec![NamedTensor { name: part.input.clone(), tensor }],
-            outputs: Vec::new(),
-            deadline: patience.deadline,
-        };
-        let mut outputs = part.model.infer_blocking(request)?;
-        let output = outputs.pop().ok_or_else(|| self.unlike(&[1], &[]))?.tensor;
-        let values = output.to_f32()?.into_owned();
-        Ok((output.shape, values))
-    }
-
-    fn answers(&self, rows: usize, shape: &[u64], values: Vec<f32>) -> Result<Array2<f32>, RunError> {
+    fn answers(&self, rows: usize, answers: Answers) -> Result<Array2<f32>, RunError> {
+        let Answers { shape, values } = answers;
         let classes = values.len().checked_div(rows).unwrap_or_default();
-        Array2::from_shape_vec((rows, classes), values).map_err(|_| self.unlike(&[rows, classes], shape))
+        Array2::from_shape_vec((rows, classes), values).map_err(|_| self.unlike(&[rows, classes], &shape))
     }
 
     fn unlike(&self, expected: &[usize], found: &[u64]) -> RunError {

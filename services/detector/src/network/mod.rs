@@ -4,6 +4,7 @@ mod convolved;
 mod link;
 mod local;
 mod networks;
+mod part;
 mod remote;
 mod run;
 mod space;

@@ -19,7 +19,8 @@ use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 
 use super::link::Link;
-use super::local::{Loader, LocalNetwork};
+use super::local::LocalNetwork;
+use super::part::Loader;
 use super::remote::RemoteNetwork;
 use super::run::{Patience, RunError};
 use super::space::input_space;

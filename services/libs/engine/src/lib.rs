@@ -33,7 +33,7 @@ mod values;
 pub use datatype::Datatype;
 pub use engine::{Engine, EngineOptions};
 pub use error::EngineError;
-pub use model::Model;
+pub use model::{Model, Pending};
 pub use options::{EngineConfiguration, Execution, ModelOptions, Provider};
 pub use request::InferRequest;
 pub use statistics::{BatchStatistics, ModelStatistics, Timing};

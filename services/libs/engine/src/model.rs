@@ -97,8 +97,14 @@ impl Model {
 
     /// As [`Model::infer`], for threads outside an async runtime; panics inside one.
     pub fn infer_blocking(&self, request: InferRequest) -> Result<Vec<NamedTensor>, EngineError> {
+        self.begin(request)?.finish_blocking()
+    }
+
+    /// Queues a request and comes back at once: for threads that keep several requests going. Errors that are
+    /// known before the run are given here.
+    pub fn begin(&self, request: InferRequest) -> Result<Pending, EngineError> {
         let (answer, wanted) = self.submit(request)?;
-        self.finish(answer.blocking_recv(), &wanted)
+        Ok(Pending { model: self.clone(), answer, wanted })
     }
 
     /// Refuses further requests, waits until those queued and running are answered, and ends the owner
@@ -142,6 +148,22 @@ impl Model {
 
     fn count_failure(&self, error: &EngineError, took: Duration) {
         self.inner.shared.ledger.record(&[], [Outcome::Failure { code: error.code(), took }]);
+    }
+}
+
+/// A request that was queued and whose answer is still to be fetched. Dropping it takes the request back.
+#[derive(Debug)]
+pub struct Pending {
+    model: Model,
+    answer: AnswerReceiver,
+    wanted: Vec<usize>,
+}
+
+impl Pending {
+    /// Waits for the wanted outputs, on a thread outside an async runtime; panics inside one. The errors are
+    /// those of [`Model::infer`].
+    pub fn finish_blocking(self) -> Result<Vec<NamedTensor>, EngineError> {
+        self.model.finish(self.answer.blocking_recv(), &self.wanted)
     }
 }
 

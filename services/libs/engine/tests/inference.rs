@@ -343,6 +343,26 @@ async fn without_a_gpu_the_cpu_takes_over_or_the_model_is_refused() {
 }
 
 #[test]
+fn a_thread_can_keep_several_requests_going() {
+    let Some(engine) = engine() else { return };
+    const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+    let options =
+        ModelOptions { instances: TWO, threads: Some(NonZeroUsize::MIN), ..ModelOptions::new("pieces") };
+    let model = engine.load_blocking(affine(Axis::Free), options).unwrap();
+    let begun: Vec<_> = (0..20_u16)
+        .map(|number| vec![f32::from(number); 3])
+        .map(|values| model.begin(InferRequest::new(vec![input("x", &[1, 3], values)])).unwrap())
+        .collect();
+    for (number, pending) in (0..20_u16).zip(begun) {
+        let answer = pending.finish_blocking().unwrap();
+        let due = affine_of(&[f32::from(number); 3]);
+        assert_eq!(&*answer[0].tensor.to_f32().unwrap(), due);
+    }
+    let wrong = model.begin(InferRequest::new(vec![input("x", &[1, 2], vec![0.0; 2])])).map(drop);
+    assert_eq!(wrong.unwrap_err().code(), ErrorCode::TensorShape);
+}
+
+#[test]
 fn the_engine_starts_once_and_tells_what_differs() {
     let Some(engine) = engine() else { return };
     assert_eq!(Engine::start(&EngineOptions::default()).unwrap().library(), engine.library());

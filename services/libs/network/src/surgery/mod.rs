@@ -6,6 +6,7 @@
 
 mod activations;
 mod anatomy;
+mod blocks;
 mod crossing;
 mod cut;
 mod error;
@@ -27,6 +28,7 @@ mod split;
 mod tests;
 
 pub use activations::{Activation, activations};
+pub use blocks::in_blocks;
 pub use crossing::{CrossingTensor, SiteSplit, split_at_site};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
