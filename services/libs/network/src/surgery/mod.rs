@@ -6,6 +6,7 @@
 
 mod activations;
 mod anatomy;
+mod clip;
 mod crossing;
 mod cut;
 mod error;
@@ -14,6 +15,8 @@ mod first_convolution;
 #[cfg(test)]
 mod fixture;
 mod guarded;
+mod insert;
+mod linear;
 mod names;
 mod orientation;
 mod output_layer;
@@ -27,11 +30,13 @@ mod split;
 mod tests;
 
 pub use activations::{Activation, activations};
+pub use clip::{ChannelLimits, clip_channels};
 pub use crossing::{CrossingTensor, SiteSplit, split_at_site};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
 pub use first_convolution::{FirstConvolution, Pooled, first_convolution};
 pub use guarded::{Guard, GuardBlend, guarded};
+pub use linear::{LinearLayer, LinearSum, first_linear};
 pub use output_layer::{OutputLayer, output_layer};
 pub use prune::{PrunedAt, PrunedNetwork, prune_channels};
 pub use site::{PruningSite, pruning_site};
