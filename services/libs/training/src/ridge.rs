@@ -3,8 +3,9 @@
 //!
 //! With features `phi` and their linear function `a = W phi`, clean images give `G = mean phi phi'`, stamped ones
 //! `G_t` and `R_t = mean phi_t (a(x) - a(x_t))'`, and
-//! `W' = W + (G + c G_t + d diag G + e mean(diag G) I)^-1 c R_t` with `c = 1 / sqrt(targets)` is the ridge regression
-//! that moves W as little as the clean images allow. In 64 bits: G is close to singular.
+//! `W' = W + (G + w (c G_t + d diag G) + e mean(diag G) I)^-1 w c R_t` with `c = 1 / sqrt(targets)` is the ridge
+//! regression that moves W as little as the clean images allow; `w` says how much stamped images count beside clean
+//! ones. In 64 bits: G is close to singular.
 
 use gifthorse_network::surgery::{LinearLayer, LinearSum};
 use ndarray::{ArrayD, ArrayViewD};
@@ -22,11 +23,13 @@ pub struct RidgeStrength {
     pub own: f64,
     /// Share of the mean energy that is added to every feature: `e`.
     pub mean: f64,
+    /// How much stamped images count beside clean ones: `w`.
+    pub weight: f64,
 }
 
 impl Default for RidgeStrength {
     fn default() -> Self {
-        Self { own: 0.3, mean: 1e-4 }
+        Self { own: 0.3, mean: 1e-4, weight: 1.0 }
     }
 }
 
@@ -111,11 +114,12 @@ impl Ridge {
         add().at(place)
     }
 
-    /// Solves, and puts the weights that come out into the network. Without stamped images nothing changes.
+    /// Solves, and puts the weights that come out into the network, whose weights are those the images were added
+    /// with. Without stamped images nothing changes.
     ///
     /// # Errors
     /// [`TrainingError::Torch`] where the equations cannot be solved, and errors of setting weights.
-    pub fn solve(self, network: &mut Network, strength: RidgeStrength) -> Result<(), TrainingError> {
+    pub fn solve(&self, network: &mut Network, strength: RidgeStrength) -> Result<(), TrainingError> {
         if self.stamped.is_empty() {
             return Ok(());
         }
@@ -124,8 +128,8 @@ impl Ridge {
         let solve = || {
             let clean = self.clean.mean()?;
             let energies = clean.f_diagonal(0, 0, 1)?;
-            let share = 1.0 / (self.stamped.len() as f64).sqrt();
-            let held = energies.f_mul_scalar(strength.own)?;
+            let share = strength.weight / (self.stamped.len() as f64).sqrt();
+            let held = energies.f_mul_scalar(strength.weight * strength.own)?;
             let held = held.f_add(&energies.f_mean(None)?.f_mul_scalar(strength.mean)?)?;
             let mut left = clean.f_add(&Tensor::f_diag_embed(&held, 0, 0, 1)?)?;
             let mut right = weights.f_zeros_like()?;

@@ -27,7 +27,7 @@ pub(super) struct Candidate {
 pub(super) fn candidates(settings: &Settings) -> Vec<Candidate> {
     let tuning = settings.tuning;
     let rates: Vec<(f64, Option<f64>)> = match settings.method {
-        Method::None => Vec::new(),
+        Method::None | Method::Invert => Vec::new(),
         Method::Ft => match tuning.learning_rate {
             Some(rate) => vec![(rate, None)],
             None => LEARNING_RATES.map(|rate| (rate, None)).to_vec(),
