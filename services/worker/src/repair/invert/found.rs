@@ -85,6 +85,8 @@ pub(in crate::repair) struct Alarm {
 #[serde(deny_unknown_fields)]
 pub(in crate::repair) struct Found {
     pub(in crate::repair) step: Step,
+    /// Parts of the work that were told to be done.
+    pub(in crate::repair) parts: u64,
     /// Of each image to unlearn that was looked at.
     pub(in crate::repair) alarms: Vec<Alarm>,
     /// Images to unlearn whose trigger was looked for.
@@ -119,6 +121,8 @@ pub(in crate::repair) struct Kept {
     pub(in crate::repair) images: usize,
     /// How much stamped images counted beside clean ones.
     pub(in crate::repair) weight: f64,
+    /// Whether the biases of the classes were lowered.
+    pub(in crate::repair) lowered: bool,
 }
 
 impl Found {

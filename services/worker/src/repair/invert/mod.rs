@@ -11,6 +11,7 @@
 mod aims;
 mod alarms;
 mod bands;
+mod bias;
 mod chance;
 mod clean;
 mod found;
@@ -28,7 +29,6 @@ pub(super) use parameters::InversionParameters;
 pub(super) use words::notes;
 
 use super::fine_tune::{self, pruned};
-use super::gate::judging_rows;
 use super::job::Job;
 use super::torch;
 use super::work::Work;
@@ -38,8 +38,8 @@ use clean::Clean;
 use found::{Kept, Step};
 use sticker::Sticker;
 
-/// Parts of the work in all, and of each step the part that is done when it begins.
-const PARTS: u64 = 100;
+/// Parts of the work in all: far more than pieces, since each piece counts for one at least.
+const PARTS: u64 = 10_000;
 
 /// The method under way, with what it keeps open.
 #[derive(Default)]
@@ -120,8 +120,8 @@ impl Invert {
         let part = |begin: u64, end: u64, done: usize, all: usize| {
             begin + (end - begin) * done.min(all) as u64 / all.max(1) as u64
         };
-        match found.step {
-            Step::Alarms => 0,
+        let percent = match found.step {
+            Step::Alarms => part(0, 4, found.alarms.len(), found.alarms.len().max(64)),
             Step::Stickers => part(5, 14, found.extracted, found.alarms.len()),
             Step::Aims => 15,
             Step::Controls => part(16, 29, found.controls.len(), search::CONTROLS),
@@ -132,19 +132,21 @@ impl Invert {
                 part(45, 84, done, found.aims.len() * pieces)
             }
             Step::Solve => 85,
-            Step::Ended => PARTS,
-        }
+            Step::Ended => return PARTS,
+        };
+        (percent * PARTS / 100).max(found.parts + 1).min(PARTS - 1)
     }
 }
 
 impl Work for Invert {
     fn extent(&self, job: &Job) -> Result<Extent, EngineFault> {
-        Ok(Extent { done: Self::done(job), total: PARTS, unit: "parts" })
+        Ok(Extent { done: job.state.found.parts, total: PARTS, unit: "parts" })
     }
 
     fn advance(&mut self, job: &mut Job, cancelled: &Cancelled) -> Result<Advance, EngineFault> {
         let log = self.work(job, cancelled)?;
-        let mut advance = Advance { done: Self::done(job), save: true, ..Advance::default() };
+        job.state.found.parts = Self::done(job);
+        let mut advance = Advance { done: job.state.found.parts, save: true, ..Advance::default() };
         advance.message = log.last().cloned();
         advance.log = log;
         if let Some(kept) = job.state.found.outcome.filter(|_| job.state.found.step == Step::Ended) {
@@ -163,7 +165,7 @@ fn unlearn(open: &Open, job: &mut Job, cancelled: &Cancelled) -> Said {
         state.found.given_up = Some("no trigger was found, so there was nothing to unlearn".to_owned());
         return Ok(state.found.given_up.iter().cloned().collect());
     }
-    let (rows, _) = judging_rows(material, settings);
+    let rows = material.split.scoring.clone();
     let right = |row: &&usize| state.before.clean.get(**row) == material.clean.truth.get(**row);
     let before = rows.iter().filter(right).count();
     let stickers = Sticker::read_all(&weights.triggers, open.clean.geometry);
@@ -172,10 +174,10 @@ fn unlearn(open: &Open, job: &mut Job, cancelled: &Cancelled) -> Said {
     let (repaired, kept) =
         solve::solve(material, settings, &open.onnx, known, correct, (before, rows.len()), cancelled)?;
     state.found.outcome = Some(kept);
-    let Kept { before, after, images, weight } = kept;
+    let Kept { before, after, images, weight, lowered } = kept;
     let said = format!(
-        "{} of {images} held-out images correct, {before} before; stamped images weighed {weight}",
-        after
+        "{after} of {images} held-out images correct, {before} before; stamped images weighed {weight}, biases {}",
+        if lowered { "lowered" } else { "as they were" }
     );
     match repaired {
         Some(mut network) => weights.best = Some(fine_tune::written(material, &mut network)?),

@@ -8,6 +8,7 @@ use ndarray::{ArrayD, Ix4};
 use super::super::material::Material;
 use super::super::settings::Settings;
 use super::super::torch;
+use super::bias;
 use super::chance::Chance;
 use super::clean::Clean;
 use super::found::{Found, Kept, Source};
@@ -88,17 +89,19 @@ pub(super) fn solve(
     let real = found.pieces.iter().all(|piece| piece.source == Source::Alarms);
     let weights: &[f64] = if real { &WEIGHTS_OF_REAL } else { &WEIGHTS_OF_FOUND };
     let mut best: Option<(Network, Kept)> = None;
-    for weight in weights {
+    // The strongest first: each weight with lower biases, then without.
+    for (weight, lowers) in weights.iter().flat_map(|weight| [(*weight, true), (*weight, false)]) {
         let mut repaired = load()?;
-        let strength = RidgeStrength {
-            own: settings.inversion.ridge_strength,
-            weight: *weight,
-            ..RidgeStrength::default()
-        };
+        let own = settings.inversion.ridge_strength;
+        let strength = RidgeStrength { own, weight, ..RidgeStrength::default() };
         for ridge in &ridges {
             ridge.solve(&mut repaired, strength).map_err(|error| torch::fault(&error))?;
         }
-        let kept = Kept { before, after: correct(&repaired)?, images, weight: *weight };
+        let known = (clean, found, stickers);
+        if lowers && !bias::lower(material, &mut repaired, known, settings.seed)? {
+            continue;
+        }
+        let kept = Kept { before, after: correct(&repaired)?, images, weight, lowered: lowers };
         let is_within = fallen(kept) <= settings.largest_drop.as_f64();
         if best.as_ref().is_none_or(|(_, best)| is_within || kept.after > best.after) {
             best = Some((repaired, kept));
@@ -107,7 +110,7 @@ pub(super) fn solve(
             break;
         }
     }
-    let unknown = Kept { before, after: 0, images, weight: 0.0 };
+    let unknown = Kept { before, after: 0, images, weight: 0.0, lowered: false };
     Ok(match best {
         Some((network, kept)) if fallen(kept) <= settings.gate.accuracy_drop.as_f64() => {
             (Some(network), kept)
@@ -130,7 +133,7 @@ fn add_clean(network: &Network, ridges: &mut [Ridge], images: &ArrayD<f32>) -> R
 }
 
 /// Clean images with triggers of a class, and without.
-fn stamped(
+pub(super) fn stamped(
     clean: &Clean,
     found: &Found,
     stickers: &[Sticker],
