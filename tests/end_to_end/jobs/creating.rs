@@ -137,10 +137,13 @@ async fn what_cannot_be_is_refused_with_field_and_remedy() {
 }
 
 #[tokio::test]
-async fn a_method_that_is_not_built_says_so() {
+async fn what_a_method_has_not_built_is_said() {
     let house = house_with(&[]).await;
     let mut jobs = jobs(&house).await;
-    let specification = v1::PruningSpecification { fine_tuning: FineTuning::Invert.into(), ..asked() };
+    // Plain fine-tuning unlearns nothing.
+    let fine_tuning = FineTuning::Ft.into();
+    let unlearn_dataset = "datasets/worn".to_owned();
+    let specification = v1::PruningSpecification { fine_tuning, unlearn_dataset, ..asked() };
     let name = create(&mut jobs, specification, "").await.unwrap().name;
     let job = ended(&mut jobs, &name).await;
     let fault = job.fault.clone().unwrap();

@@ -42,7 +42,7 @@ pub(super) fn candidates(settings: &Settings, head: Option<&OutputLayer>) -> Vec
     let rates = tuning.learning_rate.map_or(LEARNING_RATES.to_vec(), |rate| vec![rate]);
     let or = |given: Option<f64>, list: [f64; 2]| given.map_or(list.to_vec(), |given| vec![given]);
     let beside: Vec<Beside> = match settings.method {
-        Method::None => return Vec::new(),
+        Method::None | Method::Invert => return Vec::new(),
         Method::Ft => vec![Beside::Nothing],
         Method::FtSam => or(tuning.sharpness_radius, RADII).into_iter().map(Beside::Radius).collect(),
         Method::Fst => or(tuning.shift_strength, STRENGTHS).into_iter().map(Beside::Strength).collect(),

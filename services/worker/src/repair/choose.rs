@@ -6,6 +6,7 @@ use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_defence::pruning::{Curve, StopReason, StopRule};
 
 use super::job::Job;
+use super::settings::Method;
 use super::state::Chosen;
 use super::work::Work;
 use crate::engine::{Advance, Cancelled, EngineFault, Extent};
@@ -19,6 +20,17 @@ impl Work for Choose {
 
     fn advance(&mut self, job: &mut Job, _: &Cancelled) -> Result<Advance, EngineFault> {
         let (material, settings, state, _) = job.parts()?;
+        if settings.method == Method::Invert && matches!(settings.stop, StopRule::LargestDrop(_)) {
+            // Unlearning does better with all channels there, and pruning takes accuracy that it needs itself.
+            let reason = "the method invert prunes nothing unless a count is asked for".to_owned();
+            state.choice = Some(Chosen { channels: Vec::new(), reason: reason.clone() });
+            return Ok(Advance {
+                done: 1,
+                message: Some(reason.clone()),
+                log: vec![reason],
+                ..Advance::default()
+            });
+        }
         let correct: Vec<usize> = state.points.iter().map(|point| point.clean_correct).collect();
         let channels = material.halves.channels();
         let curve = Curve::new(&correct, material.split.scoring.len(), channels);

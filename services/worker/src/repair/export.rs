@@ -53,7 +53,8 @@ pub(super) fn finish(job: &Job, folder: &Path) -> Result<Outcome, EngineFault> {
         clean_accuracy_after: accuracy(after),
         attack_success_rate_before: attack_success(job, &state.before)?,
         attack_success_rate_after: attack_success(job, after)?,
-        version: Some(NewVersion {
+        // Nothing new comes of a repair that was given up.
+        version: state.found.given_up.is_none().then(|| NewVersion {
             files: vec![(name, onnx)],
             specification: Box::new(specification(job, verdict)),
         }),

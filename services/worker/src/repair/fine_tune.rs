@@ -168,7 +168,7 @@ fn not_planned() -> EngineFault {
 }
 
 /// The file of a trained network, after a look at whether the engine that will serve it answers the same.
-fn written(material: &Material, network: &mut Network) -> Result<Vec<u8>, EngineFault> {
+pub(super) fn written(material: &Material, network: &mut Network) -> Result<Vec<u8>, EngineFault> {
     let onnx = torch::write(network)?;
     let sweep = |error: SweepError| EngineFault::of(&error);
     let served = WholeNetwork::load(
@@ -204,10 +204,14 @@ fn logits(network: &Network, material: &Material, values: &[f32]) -> Result<Vec<
     Ok(logits.iter().copied().collect())
 }
 
-/// Scoring images that a network in training answers correctly.
-fn scored(network: &Network, material: &Material, cancelled: &Cancelled) -> Result<usize, EngineFault> {
+/// Clean images of these rows that a network in training answers correctly.
+pub(super) fn scored(
+    network: &Network,
+    material: &Material,
+    scoring: &[usize],
+    cancelled: &Cancelled,
+) -> Result<usize, EngineFault> {
     let sweep = |error: SweepError| EngineFault::of(&error);
-    let scoring = &material.split.scoring;
     let images = material.clean.rows(&material.preprocessing, scoring)?;
     let classes = material.description.classes as usize;
     let mut right = 0;
@@ -254,7 +258,7 @@ impl Work for FineTune {
         };
         match epoch(trainer, material, settings, cancelled) {
             Ok(mean_loss) => {
-                let correct = scored(trainer.network(), material, cancelled)?;
+                let correct = scored(trainer.network(), material, &material.split.scoring, cancelled)?;
                 record.epochs.push(EpochRecord { mean_loss, correct });
                 let accuracy = correct as f64 / images as f64;
                 advance.metrics = BTreeMap::from([

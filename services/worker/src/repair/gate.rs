@@ -247,9 +247,13 @@ fn judge(material: &Material, settings: &Settings, state: &State) -> Result<Gate
     }
     for (index, set) in material.triggered.iter().enumerate() {
         let target = state.targets.get(index).copied().flatten();
+        let places = attacked(&set.images.truth, target);
         let reached = |answers: Option<&Vec<u32>>| {
-            let answers = answers.into_iter().flatten();
-            proportion(answers.filter(|answer| Some(**answer) == target).count(), set.images.count())
+            let reaches = |place: &&usize| {
+                let answer = answers.and_then(|answers| answers.get(**place)).copied();
+                answer.is_some() && answer == target
+            };
+            proportion(places.iter().filter(reaches).count(), places.len())
         };
         attacks.push(Attack {
             name: set.images.name.clone(),
@@ -260,7 +264,18 @@ fn judge(material: &Material, settings: &Settings, state: &State) -> Result<Gate
     }
     let tried = state.trainings.iter().filter(|one| one.role == TrainingRole::Candidate).count();
     let settings_tried = u32::try_from(tried).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    Ok(Gate::new(GateLimits { settings_tried, ..settings.gate }).judge(clean, on, &attacks))
+    let verdict = Gate::new(GateLimits { settings_tried, ..settings.gate }).judge(clean, on, &attacks);
+    Ok(match &state.found.given_up {
+        Some(why) => verdict.given_up(why),
+        None => verdict,
+    })
+}
+
+/// The images of a triggered set that can show an attack: those that are not of the attacker's class anyway. All of
+/// them, where every label names it.
+fn attacked(truth: &[u32], target: Option<u32>) -> Vec<usize> {
+    let others: Vec<usize> = (0..truth.len()).filter(|place| Some(truth[*place]) != target).collect();
+    if others.is_empty() { (0..truth.len()).collect() } else { others }
 }
 
 fn metrics(material: &Material, state: &State) -> BTreeMap<String, f64> {

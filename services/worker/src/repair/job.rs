@@ -5,11 +5,11 @@ use std::path::Path;
 use gifthorse_api::catalogue::ErrorCode;
 
 use super::material::Material;
-use super::settings::Settings;
+use super::settings::{Method, Settings};
 use super::state::State;
 use super::weights::Weights;
 use super::work::Work;
-use super::{baseline, choose, export, fine_tune, gate, prune, rank, torch};
+use super::{baseline, choose, export, fine_tune, gate, invert, prune, rank, torch};
 use crate::engine::{Advance, Assignment, Cancelled, Engine, EngineFault, Extent, Outcome, Saved, Stage};
 
 /// What all stages share.
@@ -73,6 +73,9 @@ impl Engine for RepairJob {
             Stage::Rank => Box::new(rank::Rank::begin(self.job.material()?)),
             Stage::Prune => Box::new(prune::Prune::begin(&self.job)?),
             Stage::Choose => Box::new(choose::Choose),
+            Stage::FineTune if self.job.settings.method == Method::Invert => {
+                Box::new(invert::Invert::default())
+            }
             Stage::FineTune => Box::new(fine_tune::FineTune::begin(&mut self.job)?),
             Stage::Gate => Box::new(gate::Judging::begin(&self.job)?),
             Stage::Export => Box::new(export::Export),

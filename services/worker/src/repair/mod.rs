@@ -8,6 +8,7 @@
 //! | prune | [`prune`] | clean accuracy and attack success along the whole ranking |
 //! | choose | [`choose`] | how many channels go |
 //! | fine-tune | [`fine_tune`] | tunes the pruned network, and the unpruned one beside it |
+//! | | [`invert`] | or finds triggers and unlearns them |
 //! | gate | [`gate`] | whether the result may vote |
 //! | export | [`export`] | the network as a version, the report |
 //!
@@ -22,6 +23,7 @@ mod examples;
 mod export;
 mod fine_tune;
 mod gate;
+mod invert;
 mod job;
 mod material;
 mod prune;

@@ -61,6 +61,7 @@ fn record(job: &Job) -> Result<RepairRecord, EngineFault> {
             Method::Ft => RepairMethod::Ft,
             Method::FtSam => RepairMethod::FtSam,
             Method::Fst => RepairMethod::Fst,
+            Method::Invert => RepairMethod::Invert,
         },
         layer: LayerSummary {
             name: material.site.cut.layer.clone(),
@@ -217,6 +218,8 @@ fn networks(job: &Job) -> Result<Vec<NetworkRow>, EngineFault> {
     for (name, answers) in named {
         let Some(answers) = answers else { continue };
         let name = match name {
+            REPAIRED if state.found.given_up.is_some() => "unchanged",
+            REPAIRED if job.settings.method == Method::Invert => "unlearned",
             REPAIRED if trained => "fine-pruned",
             REPAIRED => PRUNED,
             name => name,
@@ -284,12 +287,17 @@ fn notes(job: &Job) -> Result<Vec<String>, EngineFault> {
     let material = job.material()?;
     let mut notes = Vec::new();
     if !material.coverage.is_full() {
+        let how = if job.settings.method == Method::Invert {
+            "."
+        } else {
+            "; the output layer was held, and part of each target is what the suspect answers."
+        };
         notes.push(format!(
-            "The clean set shows {} of {} classes: half of its classes were kept unseen and judge alone; the output \
-             layer was held, and part of each target is what the suspect answers.",
+            "The clean set shows {} of {} classes: half of its classes were kept unseen and judge alone{how}",
             material.coverage.covered, material.coverage.classes
         ));
     }
+    notes.extend(super::invert::notes(job));
     for (index, set) in material.triggered.iter().enumerate() {
         if set.target.is_none() {
             let name = &set.images.name;
@@ -307,8 +315,9 @@ fn notes(job: &Job) -> Result<Vec<String>, EngineFault> {
 fn facts(job: &Job, digest: &str) -> BTreeMap<String, String> {
     let mut facts: BTreeMap<String, String> = environment().into_iter().collect();
     facts.insert("model.sha256".to_owned(), digest.to_owned());
-    let sets =
-        std::iter::once(&job.assignment.clean).chain(job.assignment.triggered.iter().map(|set| &set.images));
+    let sets = std::iter::once(&job.assignment.clean)
+        .chain(job.assignment.triggered.iter().map(|set| &set.images))
+        .chain(&job.assignment.unlearn);
     for set in sets {
         facts.insert(format!("datasets/{}.digest", set.record.name), set.record.digest.to_string());
     }
@@ -345,6 +354,9 @@ fn command(job: &Job) -> String {
     for set in &specification.triggered {
         let target = set.target.map(|target| format!(":{target}")).unwrap_or_default();
         words.push(format!("--triggered {}{target}", short(&set.dataset)));
+    }
+    if !specification.unlearn_dataset.is_empty() {
+        words.push(format!("--unlearn {}", short(&specification.unlearn_dataset)));
     }
     words.join(" ")
 }

@@ -8,6 +8,7 @@ use gifthorse_api::v1::pruning_specification::FineTuning;
 use gifthorse_defence::level::{Level, Share};
 use gifthorse_defence::pruning::{GateLimits, StopRule};
 
+use super::invert::InversionParameters;
 use crate::engine::EngineFault;
 
 /// Drops of accuracy and attack success rates that hold where the specification names none, in points of 1.
@@ -29,6 +30,8 @@ pub(super) enum Method {
     FtSam,
     /// Feature shift tuning.
     Fst,
+    /// Not tuned: triggers are found and unlearned.
+    Invert,
 }
 
 impl Method {
@@ -39,6 +42,7 @@ impl Method {
             Self::Ft => "ft",
             Self::FtSam => "ft-sam",
             Self::Fst => "fst",
+            Self::Invert => "invert",
         }
     }
 }
@@ -66,6 +70,8 @@ pub(super) struct Settings {
     pub(super) threads: NonZeroUsize,
     /// What the tuning was given by name.
     pub(super) tuning: TuningParameters,
+    /// What the inversion was given by name.
+    pub(super) inversion: InversionParameters,
 }
 
 /// Parameters of the tuning; none leaves them to the service.
@@ -93,13 +99,30 @@ impl TuningParameters {
         "distillation",
     ];
 
-    fn read(parameters: &std::collections::HashMap<String, f64>) -> Result<Self, EngineFault> {
+    fn read(
+        parameters: &std::collections::HashMap<String, f64>,
+        method: Method,
+    ) -> Result<Self, EngineFault> {
         let mut read = Self::default();
         // In the order of their names, so that the same fault is named each time.
         let mut given: Vec<(&String, f64)> = parameters.iter().map(|(name, value)| (name, *value)).collect();
         given.sort_by_key(|(name, _)| *name);
         for (name, value) in given {
+            let of_inversion = InversionParameters::NAMES.contains(&name.as_str());
+            if of_inversion && method == Method::Invert {
+                continue;
+            }
             let place = match name.as_str() {
+                _ if of_inversion || method == Method::Invert => {
+                    let message = format!(
+                        "specification.parameters[{name:?}] is no parameter of the method {}: {} are of invert, {} of \
+                         ft and ft-sam",
+                        method.name(),
+                        InversionParameters::NAMES.join(", "),
+                        Self::NAMES.join(", ")
+                    );
+                    return Err(EngineFault::invalid(ErrorCode::InvalidField, message));
+                }
                 "learning_rate" => &mut read.learning_rate,
                 "sharpness_radius" => &mut read.sharpness_radius,
                 "shift_strength" => &mut read.shift_strength,
@@ -140,7 +163,8 @@ impl TuningParameters {
     }
 }
 
-fn wrong(name: &str, value: f64, needed: &str) -> EngineFault {
+/// A parameter whose value will not do.
+pub(super) fn wrong(name: &str, value: f64, needed: &str) -> EngineFault {
     let message = format!("specification.parameters[{name:?}] is {value}, use {needed}");
     EngineFault::invalid(ErrorCode::InvalidField, message)
 }
@@ -148,9 +172,12 @@ fn wrong(name: &str, value: f64, needed: &str) -> EngineFault {
 impl Settings {
     /// Reads a specification that the trainer has checked.
     pub(super) fn read(specification: &v1::PruningSpecification) -> Result<Self, EngineFault> {
-        if !specification.unlearn_dataset.is_empty() {
-            let message =
-                "specification.unlearn_dataset is given, and this release has no method that unlearns";
+        let method = method(specification.fine_tuning());
+        if !specification.unlearn_dataset.is_empty() && method != Method::Invert {
+            let message = format!(
+                "specification.unlearn_dataset is given, and the method {} does not unlearn: use INVERT",
+                method.name()
+            );
             return Err(EngineFault::invalid(ErrorCode::NotBuilt, message));
         }
         let limits = specification.gate.unwrap_or_default();
@@ -171,7 +198,7 @@ impl Settings {
             layer: Some(specification.layer.clone()).filter(|layer| !layer.is_empty()),
             stop,
             largest_drop,
-            method: method(specification.fine_tuning())?,
+            method,
             epochs: u32::try_from(specification.epochs).ok().filter(|epochs| *epochs > 0).unwrap_or(EPOCHS),
             score_on_all: specification.score_on_all,
             gate: GateLimits {
@@ -182,25 +209,19 @@ impl Settings {
             },
             seed: specification.seed,
             threads,
-            tuning: TuningParameters::read(&specification.parameters)?,
+            tuning: TuningParameters::read(&specification.parameters, method)?,
+            inversion: InversionParameters::read(&specification.parameters)?,
         })
     }
 }
 
-fn method(asked: FineTuning) -> Result<Method, EngineFault> {
+const fn method(asked: FineTuning) -> Method {
     match asked {
-        FineTuning::NoFineTuning => Ok(Method::None),
-        FineTuning::Unspecified | FineTuning::Ft => Ok(Method::Ft),
-        FineTuning::FtSam => Ok(Method::FtSam),
-        FineTuning::Fst => Ok(Method::Fst),
-        FineTuning::Invert => {
-            let message = format!(
-                "specification.fine_tuning is {}, which this release has no engine for: use FT, FT_SAM, \
-                 FST or NO_FINE_TUNING",
-                asked.as_str_name()
-            );
-            Err(EngineFault::invalid(ErrorCode::NotBuilt, message))
-        }
+        FineTuning::NoFineTuning => Method::None,
+        FineTuning::Unspecified | FineTuning::Ft => Method::Ft,
+        FineTuning::FtSam => Method::FtSam,
+        FineTuning::Fst => Method::Fst,
+        FineTuning::Invert => Method::Invert,
     }
 }
 
@@ -246,5 +267,19 @@ mod tests {
             let message = refused.unwrap_err().to_string();
             assert!(message.contains(says), "{message}");
         }
+    }
+
+    #[test]
+    fn only_invert_unlearns() {
+        let unlearn = |method: FineTuning| v1::PruningSpecification {
+            fine_tuning: method.into(),
+            unlearn_dataset: "datasets/alarms".to_owned(),
+            ..Default::default()
+        };
+        assert_eq!(Settings::read(&unlearn(FineTuning::Invert)).unwrap().method, Method::Invert);
+        assert!(Settings::read(&unlearn(FineTuning::FtSam)).is_err());
+        let parameters = [("pieces".to_owned(), 2.0)].into();
+        let refused = Settings::read(&v1::PruningSpecification { parameters, ..Default::default() });
+        assert!(refused.unwrap_err().to_string().contains("no parameter of the method ft"));
     }
 }

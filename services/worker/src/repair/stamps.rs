@@ -74,6 +74,24 @@ impl Geometry {
         }) as usize
     }
 
+    /// Rows, columns and channels, to count with.
+    pub(super) const fn sides(self) -> (i64, i64, i64) {
+        (self.height as i64, self.width as i64, self.channels as i64)
+    }
+
+    /// The same as [`place`](Self::place) for numbers that are counted with.
+    pub(super) const fn at(self, row: i64, column: i64, channel: i64) -> usize {
+        self.place(row as u64, column as u64, channel as u64)
+    }
+
+    /// The channel of the number at this place of an image.
+    pub(super) const fn channel_of(self, place: usize) -> usize {
+        match self.layout {
+            Layout::Nhwc => place % self.channels as usize,
+            Layout::Nchw => place / (self.height * self.width) as usize,
+        }
+    }
+
     const fn numbers(self) -> usize {
         (self.height * self.width * self.channels) as usize
     }
@@ -86,15 +104,17 @@ impl Range {
         let mut range = Self { low: vec![f32::INFINITY; channels], high: vec![f32::NEG_INFINITY; channels] };
         for image in images.chunks_exact(geometry.numbers()) {
             for (place, value) in image.iter().enumerate() {
-                let channel = match geometry.layout {
-                    Layout::Nhwc => place % channels,
-                    Layout::Nchw => place / (geometry.height * geometry.width) as usize,
-                };
+                let channel = geometry.channel_of(place);
                 range.low[channel] = range.low[channel].min(*value);
                 range.high[channel] = range.high[channel].max(*value);
             }
         }
         range
+    }
+
+    /// The lowest and the highest number of a channel.
+    pub(super) fn of_channel(&self, channel: usize) -> (f32, f32) {
+        (self.low[channel], self.high[channel])
     }
 }
 

@@ -32,6 +32,9 @@ pub(super) struct State {
     pub(super) trainings: Vec<TrainingRecord>,
     /// The one that is under way.
     pub(super) training: Option<TrainingRecord>,
+    /// What the inversion found.
+    #[serde(default)]
+    pub(super) found: super::invert::Found,
     /// What the networks that came out answer, by name.
     pub(super) after: BTreeMap<String, Answers>,
     /// What the triggers of the service's own making do.

@@ -5,12 +5,14 @@ use std::path::Path;
 use crate::engine::EngineFault;
 
 /// Networks in ONNX, and a training that was put down.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Weights {
     /// The best of the tuned candidates so far, channels pruned.
     pub(super) best: Option<Vec<u8>>,
     /// The unpruned network, tuned.
     pub(super) tuned_only: Option<Vec<u8>>,
+    /// The triggers that were found, mask and pattern of each, in the order of the state's.
+    pub(super) triggers: Vec<f32>,
     /// The training under way when the checkpoint was made.
     pub(super) training: Option<Vec<u8>>,
 }
@@ -19,11 +21,14 @@ pub(super) struct Weights {
 pub(super) const TRAINING: &str = "training.bin";
 const BEST: &str = "best.onnx";
 const TUNED_ONLY: &str = "tuned-only.onnx";
+const TRIGGERS: &str = "triggers.f32";
 
 impl Weights {
     /// Writes the networks.
     pub(super) fn write(&self, folder: &Path) -> Result<(), EngineFault> {
-        for (name, bytes) in [(BEST, &self.best), (TUNED_ONLY, &self.tuned_only)] {
+        let numbers = self.triggers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+        let triggers = Some(numbers).filter(|numbers| !numbers.is_empty());
+        for (name, bytes) in [(BEST, &self.best), (TUNED_ONLY, &self.tuned_only), (TRIGGERS, &triggers)] {
             if let Some(bytes) = bytes {
                 let path = folder.join(name);
                 std::fs::write(&path, bytes).map_err(|error| EngineFault::file("write", &path, &error))?;
@@ -42,6 +47,9 @@ impl Weights {
                 Err(error) => Err(EngineFault::file("read", &path, &error)),
             }
         };
-        Ok(Self { best: read(BEST)?, tuned_only: read(TUNED_ONLY)?, training: read(TRAINING)? })
+        let numbers = read(TRIGGERS)?.unwrap_or_default();
+        let triggers = numbers.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+        let (best, tuned_only) = (read(BEST)?, read(TUNED_ONLY)?);
+        Ok(Self { best, tuned_only, triggers, training: read(TRAINING)? })
     }
 }

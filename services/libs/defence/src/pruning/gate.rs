@@ -137,6 +137,11 @@ pub enum GateReason {
     NoRealTrigger,
     /// No trigger was tried at all.
     NothingTried,
+    /// The repair was given up, and what was judged is the suspect network.
+    GivenUp {
+        /// Why.
+        why: String,
+    },
 }
 
 /// The answer and all that led to it.
@@ -152,6 +157,16 @@ pub struct GateVerdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gate {
     limits: GateLimits,
+}
+
+impl GateVerdict {
+    /// The verdict on a repair that was given up: whatever the suspect network does, it is not repaired.
+    #[must_use]
+    pub fn given_up(mut self, why: &str) -> Self {
+        self.answer = GateAnswer::NotRepaired;
+        self.reasons.push(GateReason::GivenUp { why: why.to_owned() });
+        self
+    }
 }
 
 impl GateLimits {
@@ -319,6 +334,7 @@ impl fmt::Display for GateReason {
             ),
             Self::NoRealTrigger => formatter
                 .write_str("no triggered samples of the attacker's own were tried: give some to know more"),
+            Self::GivenUp { why } => write!(formatter, "the repair was given up: {why}"),
             Self::NothingTried => {
                 formatter.write_str("no trigger was tried: nothing is known of the backdoor")
             }

@@ -62,6 +62,20 @@ pub enum SurgeryError {
         /// Channels it has.
         channels: u64,
     },
+    /// The channels of a tensor cannot be limited.
+    #[error("the channels of {tensor:?} cannot be limited: {reason}")]
+    NotLimited {
+        /// The tensor.
+        tensor: String,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no linear layer but the one that names the classes.
+    #[error(
+        "the network has no linear layer before the one that names its classes: triggers cannot be unlearned \
+         there; use the methods ft or ft-sam"
+    )]
+    NoLinearLayer,
     /// The network takes one image at a time.
     #[error(
         "the network file fixes its batch axis to one image, overlays need many at once: export the network \
@@ -89,7 +103,7 @@ impl Coded for SurgeryError {
             | Self::Bypassed { .. }
             | Self::NotAnActivation { .. }
             | Self::NoSuchChannel { .. } => ErrorCode::InvalidField,
-            Self::NoCut => ErrorCode::ModelFileUnsupported,
+            Self::NoCut | Self::NotLimited { .. } | Self::NoLinearLayer => ErrorCode::ModelFileUnsupported,
             Self::OneImageOnly => ErrorCode::ExportImpossible,
             Self::Guard { .. } => ErrorCode::TensorShape,
         }

@@ -7,6 +7,7 @@
 mod activations;
 mod anatomy;
 mod blocks;
+mod clip;
 mod crossing;
 mod cut;
 mod error;
@@ -15,6 +16,8 @@ mod first_convolution;
 #[cfg(test)]
 mod fixture;
 mod guarded;
+mod insert;
+mod linear;
 mod names;
 mod orientation;
 mod output_layer;
@@ -29,11 +32,13 @@ mod tests;
 
 pub use activations::{Activation, activations};
 pub use blocks::in_blocks;
+pub use clip::{ChannelLimits, clip_channels};
 pub use crossing::{CrossingTensor, SiteSplit, split_at_site};
 pub use cut::{Cut, cut_at, default_cut};
 pub use error::SurgeryError;
 pub use first_convolution::{FirstConvolution, Pooled, first_convolution};
 pub use guarded::{Guard, GuardBlend, guarded};
+pub use linear::{LinearLayer, LinearSum, first_linear};
 pub use output_layer::{OutputLayer, output_layer};
 pub use prune::{PrunedAt, PrunedNetwork, prune_channels};
 pub use site::{PruningSite, pruning_site};

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::SurgeryError;
 use super::anatomy::{Anatomy, open};
+use super::insert::insert_behind;
 use super::site::PruningSite;
 use crate::NetworkDescription;
-use crate::onnx::GraphBuilder;
-use crate::onnx::build::tensor_f32;
 use crate::onnx::check::node_name;
 use crate::onnx::initializers::{read_f32, replace_f32};
 use crate::onnx::messages::{GraphProto, NodeProto};
@@ -191,27 +190,6 @@ fn zero(values: &mut ArrayD<f32>, channels: usize, pruned: &[usize]) {
 fn insert_mask(graph: &mut GraphProto, tensor: &str, channels: usize, pruned: &[usize]) -> PrunedAt {
     let mut mask = ArrayD::from_elem(vec![1, channels, 1, 1], 1.0_f32);
     zero(&mut mask, channels, pruned);
-    let mut names = GraphBuilder::extending(std::mem::take(graph));
-    let [unpruned, constant, node] = ["unpruned", "mask", "pruned"].map(|what| {
-        let wanted = format!("{tensor}.{what}");
-        names.unique(&wanted)
-    });
-    *graph = names.into_graph();
-    let makes = |node: &NodeProto| node.output.iter().any(|output| output == tensor);
-    let place = graph.node.iter().position(makes).map_or(0, |maker| {
-        for output in graph.node[maker].output.iter_mut().filter(|output| *output == tensor) {
-            output.clone_from(&unpruned);
-        }
-        maker + 1
-    });
-    graph.initializer.push(tensor_f32(&constant, mask.view()));
-    let product = NodeProto {
-        input: vec![unpruned, constant],
-        output: vec![tensor.to_owned()],
-        name: node.clone(),
-        op_type: "Mul".to_owned(),
-        ..NodeProto::default()
-    };
-    graph.node.insert(place, product);
+    let node = insert_behind(graph, tensor, "Mul", ["unpruned", "mask", "pruned"], mask.view());
     PrunedAt::InsertedMask { node }
 }

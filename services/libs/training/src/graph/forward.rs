@@ -40,9 +40,28 @@ impl Network {
 
     /// The logits of a batch, `[N, M]`.
     pub(crate) fn run(&self, images: &Tensor, pass: &Pass) -> Result<Tensor, TrainingError> {
+        let mut made = self.run_to(images, &[self.logits], pass)?;
+        made.pop().ok_or_else(|| missing(&self.description().logits))
+    }
+
+    /// The place of the step that makes a tensor.
+    pub(crate) fn place_of(&self, tensor: &str) -> Result<usize, TrainingError> {
+        let place = self.steps.iter().position(|step| step.tensor == tensor);
+        place.ok_or_else(|| missing(tensor))
+    }
+
+    /// What the steps of these places make of a batch; nothing behind the last of them is run.
+    pub(crate) fn run_to(
+        &self,
+        images: &Tensor,
+        wanted: &[usize],
+        pass: &Pass,
+    ) -> Result<Vec<Tensor>, TrainingError> {
         let image = Value::Tensor(images.shallow_clone());
+        let last = wanted.iter().copied().max().unwrap_or_default();
         let mut made: Vec<Option<Value>> = Vec::with_capacity(self.steps.len());
-        for (place, step) in self.steps.iter().enumerate() {
+        let mut kept: Vec<Option<Tensor>> = wanted.iter().map(|_| None).collect();
+        for (place, step) in self.steps.iter().enumerate().take(last + 1) {
             let inputs = step.inputs.iter().map(|source| match source {
                 None => None,
                 Some(Source::Image) => Some(&image),
@@ -54,21 +73,18 @@ impl Network {
                 (Value::Tensor(tensor), Some(mask)) => Value::Tensor(tensor.f_mul(mask).at(&step.tensor)?),
                 (value, _) => value,
             };
-            made.push(Some(value));
-            if place == self.logits {
-                break;
+            if let Value::Tensor(tensor) = &value {
+                for (kept, _) in kept.iter_mut().zip(wanted).filter(|(_, wanted)| **wanted == place) {
+                    *kept = Some(tensor.shallow_clone());
+                }
             }
+            made.push(Some(value));
             for used_up in &step.used_up {
                 made[*used_up] = None;
             }
         }
-        match made.pop().flatten() {
-            Some(Value::Tensor(logits)) => Ok(logits),
-            _ => Err(TrainingError::NoSuchTensor {
-                what: "activation",
-                name: self.description().logits.clone(),
-            }),
-        }
+        let name = |place: usize| self.steps.get(place).map_or("", |step| &step.tensor);
+        kept.into_iter().zip(wanted).map(|(kept, place)| kept.ok_or_else(|| missing(name(*place)))).collect()
     }
 
     /// Holds channels of an activation `[N, C, H, W]` at zero, from now on and in what is written: true keeps a
@@ -80,9 +96,8 @@ impl Network {
     /// tensor has channels is noticed when the network is run.
     pub fn mask_channels(&mut self, tensor: &str, kept: &[bool]) -> Result<(), TrainingError> {
         let torch = self.torch();
-        let step = self.steps.iter_mut().find(|step| step.tensor == tensor);
-        let missing = || TrainingError::NoSuchTensor { what: "activation", name: tensor.to_owned() };
-        let step = step.ok_or_else(missing)?;
+        let place = self.place_of(tensor)?;
+        let step = &mut self.steps[place];
         let values: Vec<f32> = kept.iter().map(|kept| if *kept { 1.0 } else { 0.0 }).collect();
         let values = ndarray::ArrayView4::from_shape((1, values.len(), 1, 1), &values)
             .map(|values| array::to_tensor(&values.into_dyn(), torch));
@@ -107,4 +122,8 @@ impl Network {
             })
             .collect()
     }
+}
+
+fn missing(tensor: &str) -> TrainingError {
+    TrainingError::NoSuchTensor { what: "activation", name: tensor.to_owned() }
 }
