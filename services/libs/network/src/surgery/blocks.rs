@@ -131,10 +131,9 @@ impl Filled {
                 *stored = tensor_f32(name, full.view());
             }
         }
-        let (Some(first), Some(maker)) = (
-            self.others.first(),
-            graph.node.iter().position(|node| node.output.iter().any(|output| *output == self.pooled)),
-        ) else {
+        let (Some(first), Some(maker)) =
+            (self.others.first(), graph.node.iter().position(|node| node.output.contains(&self.pooled)))
+        else {
             return;
         };
         debug_assert!(maker < *first);
