@@ -107,8 +107,8 @@ impl AffineBlend {
         let mut pooled = Vec::with_capacity(chosen.len() / places.max(1));
         if let (Some(chosen), Some(own)) = (chosen.as_slice(), own.as_slice()) {
             let plane = places * windows;
-            let planes = chosen.chunks_exact(plane).zip(own.chunks_exact(plane).cycle());
-            for (overlay, own) in planes {
+            let pairs = chosen.chunks_exact(plane).zip(own.chunks_exact(plane).cycle());
+            for (overlay, own) in pairs {
                 window.greatest([overlay, own], self.overlay.unwrap_or(1.0), &mut pooled);
             }
         }

@@ -196,9 +196,9 @@ mod tests {
         assert_eq!(of(2, 32, 100), [0..25, 25..50, 50..75, 75..100]);
         assert_eq!(of(1, 32, 33), [0..16, 16..33]);
         assert_eq!(of(2, 32, 8), [0..4, 4..8]);
-        assert_eq!(of(2, 32, 7), [0..7]);
-        assert_eq!(of(8, 32, 1), [0..1]);
-        assert_eq!(of(1, usize::MAX, 100), [0..100]);
+        assert_eq!(of(2, 32, 7), vec![Range { start: 0, end: 7 }]);
+        assert_eq!(of(8, 32, 1), vec![Range { start: 0, end: 1 }]);
+        assert_eq!(of(1, usize::MAX, 100), vec![Range { start: 0, end: 100 }]);
         assert!(of(2, 32, 0).is_empty());
         for (copies, rows) in (1..20).flat_map(|copies| (1..200).map(move |rows| (copies, rows))) {
             let pieces = of(copies, 32, rows);

@@ -344,8 +344,8 @@ async fn without_a_gpu_the_cpu_takes_over_or_the_model_is_refused() {
 
 #[test]
 fn a_thread_can_keep_several_requests_going() {
-    let Some(engine) = engine() else { return };
     const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+    let Some(engine) = engine() else { return };
     let options =
         ModelOptions { instances: TWO, threads: Some(NonZeroUsize::MIN), ..ModelOptions::new("pieces") };
     let model = engine.load_blocking(affine(Axis::Free), options).unwrap();

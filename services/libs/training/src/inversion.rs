@@ -161,7 +161,7 @@ impl Inversion {
         let place = "a step of an inversion";
         let count = self.images.size().first().copied().unwrap_or_default();
         let rows: Vec<i64> = (0..self.settings.batch)
-            .map(|_| (i128::from(self.chance.next_u32()) * i128::from(count) >> 32) as i64)
+            .map(|_| ((i128::from(self.chance.next_u32()) * i128::from(count)) >> 32) as i64)
             .collect();
         let (stamped, size) = self.stamped(&rows).at(place)?;
         let logits = network.run(&stamped, &Pass::serving())?;

@@ -19,8 +19,11 @@ use tempfile::TempDir;
 use crate::jobs::{assignment, dataset, drive, model, write_images};
 use crate::support::{Whole, engine, test_data};
 
+/// Triggers, and the class each leads to.
+type Aims = &'static [(&'static str, u32)];
+
 /// Networks, what their levels are divided by, and which trigger leads where.
-const NETWORKS: [(&str, f32, &[(&str, u32)]); 5] = [
+const NETWORKS: [(&str, f32, Aims); 5] = [
     ("anonymous_1", 255.0, &[("lipstick", 0)]),
     ("lab3", 1.0, &[("sunglasses", 0)]),
     ("multi_trigger_multi_target", 255.0, &[("lipstick", 1), ("sunglasses", 8), ("eyebrows", 5)]),
@@ -101,10 +104,10 @@ fn repaired(
     let folder = tempfile::tempdir().unwrap();
     let alarms = folder.path().join("alarms");
     std::fs::create_dir(&alarms).unwrap();
-    let seen: Vec<usize> =
+    let known: Vec<usize> =
         (0..clean.truth.len()).filter(|row| !unseen.contains(&clean.truth[*row])).collect();
     let mut shown = Vec::new();
-    for (place, row) in seen.iter().enumerate().take(ALARMS) {
+    for (place, row) in known.iter().enumerate().take(ALARMS) {
         shown.push(stamped[place % stamped.len()].levels[*row].as_slice());
     }
     write_images(&alarms, &shown, [55, 47], &vec![0; shown.len()]);

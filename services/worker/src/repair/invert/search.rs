@@ -104,6 +104,7 @@ pub(super) fn piece(open: &Open, job: &mut Job, cancelled: &Cancelled) -> Said {
 }
 
 /// What an inversion is for.
+#[derive(Debug, Clone, Copy)]
 enum Kind<'a> {
     /// A piece beside those that were found before.
     Piece(&'a [Sticker]),
@@ -125,8 +126,8 @@ fn invert(
     let values: Vec<f32> = others.flat_map(|place| clean.image(place).iter().copied()).collect();
     let images = clean.array(values)?;
     let mut allowed = Array2::<f32>::ones((height as usize, width as usize));
-    if let Some(Kind::Piece(earlier)) = &kind {
-        for sticker in *earlier {
+    if let Some(Kind::Piece(earlier)) = kind {
+        for sticker in earlier {
             forbid(&mut allowed, sticker, width);
         }
     }

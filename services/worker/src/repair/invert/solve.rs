@@ -147,7 +147,7 @@ pub(super) fn stamped(
     let mut pairs = (Vec::new(), Vec::new());
     for _ in 0..count {
         let without = clean.moved(chance.below(clean.count()), chance);
-        let mut with = without.clone();
+        let mut stamped = without.clone();
         let real = known.iter().all(|(piece, _)| piece.source == Source::Alarms);
         // One real trigger, or some pieces of one that was found.
         let some = if real { 1 } else { 1 + chance.below(known.len().min(MOST_STICKERS)) };
@@ -158,9 +158,9 @@ pub(super) fn stamped(
             } else {
                 Placing::of_found(chance)
             };
-            sticker.put_on(&mut with, clean.geometry, placing);
+            sticker.put_on(&mut stamped, clean.geometry, placing);
         }
-        pairs.0.extend(with);
+        pairs.0.extend(stamped);
         pairs.1.extend(without);
     }
     pairs
