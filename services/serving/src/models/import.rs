@@ -88,10 +88,13 @@ impl Importer {
     /// Loads the version and promotes it, if it is the model's first or was asked to be. A version that is
     /// stored but cannot be loaded here and now is answered with its state, not as an error: it exists.
     pub(super) async fn publish(&self, record: &ModelRecord, promote: bool) -> Result<(), Status> {
-        if let Err(error) = self.repository.prepare(&record.model, record.version).await {
-            tracing::warn!(model = %record.model, version = %record.version, %error, "an imported version is not ready");
-            return Ok(());
-        }
+        let _hold = match self.repository.prepare(&record.model, record.version).await {
+            Ok(hold) => hold,
+            Err(error) => {
+                tracing::warn!(model = %record.model, version = %record.version, %error, "an imported version is not ready");
+                return Ok(());
+            }
+        };
         self.promote(record, promote).await
     }
 

@@ -6,6 +6,7 @@
 
 mod error;
 mod follow;
+mod hold;
 mod links;
 mod reconcile;
 mod runner;
@@ -21,6 +22,8 @@ use gifthorse_service::Tasks;
 use gifthorse_store::{Models, StoreError};
 
 pub(crate) use error::RepositoryError;
+pub(crate) use hold::Hold;
+use hold::Holds;
 pub(crate) use runner::{RunError, Runner};
 pub(crate) use state::{Catalogue, IndexEntry, Served, VersionState};
 
@@ -47,6 +50,7 @@ pub(crate) struct Repository {
     /// When a request last asked the store in vain, by model and version: strangers must not make every
     /// request for a model that is not there a walk through the store.
     misses: Mutex<HashMap<(String, String), Instant>>,
+    holds: Holds,
 }
 
 impl Repository {
@@ -67,6 +71,7 @@ impl Repository {
             catalogue: RwLock::default(),
             turns: Mutex::default(),
             misses: Mutex::default(),
+            holds: Holds::default(),
         }
     }
 
@@ -114,6 +119,12 @@ impl Repository {
             misses.clear();
         }
         misses.insert((model.to_owned(), version.to_owned()), Instant::now());
+    }
+
+    /// Something of this model is being loaded: whoever asks for it shall wait and not be told of the past.
+    fn forget_misses(&self, model: &Identifier) {
+        let mut misses = self.misses.lock().unwrap_or_else(PoisonError::into_inner);
+        misses.retain(|(name, _), _| name != model.as_str());
     }
 
     pub(crate) fn knows(&self, model: &str) -> bool {
@@ -175,16 +186,18 @@ impl Repository {
         }
     }
 
-    /// Makes this version answer beside the others, whatever its age, before it is promoted. A model that
-    /// was unloaded here on request stays so; its versions were tried out when they were imported.
+    /// Makes this version answer beside the others, whatever its age, before it is promoted, and keeps it so
+    /// until the hold is dropped: hold it until the promotion is followed. A model that was unloaded here on
+    /// request stays so; its versions were tried out when they were imported.
     pub(crate) async fn prepare(
         self: &Arc<Self>,
         model: &Identifier,
         version: Version,
-    ) -> Result<(), RepositoryError> {
-        self.reconcile_apart(model, &[version]).await?;
+    ) -> Result<Hold, RepositoryError> {
+        let hold = self.holds.hold(model, version);
+        self.reconcile_apart(model, &[]).await?;
         if self.catalogue().models.get(model.as_str()).is_some_and(|state| state.withdrawn) {
-            return Ok(());
+            return Ok(hold);
         }
         if let Some(served) = self.loaded_version(model, version)
             && let Some(linked) = served.runner.linked()
@@ -192,7 +205,7 @@ impl Repository {
             linked.check().await?;
         }
         match self.state(model, version) {
-            VersionState::Ready(_) => Ok(()),
+            VersionState::Ready(_) => Ok(hold),
             state => Err(not_ready(model, version, &state).into()),
         }
     }

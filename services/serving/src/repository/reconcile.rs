@@ -68,7 +68,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Records of the versions that should answer: the promoted one, its suspect, the newest, and `wanted`.
+    /// Records of the versions that should answer: the promoted one, its suspect, the newest, those held for a
+    /// promotion, and `wanted`.
     /// One that cannot be read does not keep the others from answering.
     async fn wanted_records(
         &self,
@@ -83,7 +84,8 @@ impl Repository {
         let mut records = page.items;
         let (promoted, suspect) =
             model.promoted.as_ref().map_or((None, None), |promotion| (promotion.version, promotion.suspect));
-        for version in promoted.into_iter().chain(suspect).chain(wanted.iter().copied()) {
+        let held = self.holds.of(&model.name);
+        for version in promoted.into_iter().chain(suspect).chain(held).chain(wanted.iter().copied()) {
             if records.iter().any(|record| record.version == version) {
                 continue;
             }
@@ -111,6 +113,7 @@ impl Repository {
             }
             versions.insert(record.version, VersionState::Loading);
         }
+        self.forget_misses(name);
         let mut attempt = Attempt { repository: self, name, version: record.version, outcome: None };
         attempt.outcome = Some(match self.open(name, record).await {
             Ok(served) => {

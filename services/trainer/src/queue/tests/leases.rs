@@ -161,7 +161,7 @@ pub(super) async fn a_launch_is_claimed_once(place: Place) {
     assert_lost(pair.one.renew(&leased.token).await);
 
     pair.pass(Duration::from_secs(10));
-    pair.one.claim_launch(within, claim).await.unwrap().unwrap();
+    soon(async || pair.one.claim_launch(within, claim).await.unwrap()).await;
     pair.one.not_launched(&id, fault(Kind::Launch, ErrorCode::WorkerNotStarted)).await.unwrap();
     let job = pair.one.get(&id).await.unwrap();
     assert_eq!((job.state, job.attempts, job.failures), (State::Queued, 2, 2));
