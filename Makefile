@@ -24,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces repairs conformance clean
+.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces repairs unlearning conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -116,6 +116,10 @@ faces: build runtime ## Measure every detector on the course's networks and face
 repairs: build runtime ## Repair the course's networks by jobs, method by method (an hour)
 	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/repairs.py \
 	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)" $(if $(REPAIRS_PAGE),--markdown "$(REPAIRS_PAGE)")
+
+unlearning: build runtime ## Repair them by inversion and by unlearning what gave alarms (an hour)
+	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/unlearning.py \
+	  "$${CARGO_TARGET_DIR:-target}/debug" "$(GIFTHORSE_TEST_DATA)" $(if $(UNLEARNING_PAGE),--markdown "$(UNLEARNING_PAGE)")
 
 conformance: build tools runtime ## Only the foreign clients: tritonclient, Keras, PyTorch, onnxruntime, MLServer
 	@tests/conformance/run.sh

@@ -1,6 +1,6 @@
 """Repairs the course's real networks by jobs of the running services, method by method.
 
-    repairs.py PROGRAMS DATA [--methods none,ft,ft-sam,invert] [--seeds 1,2,3] [--markdown FILE] [--json FILE]
+    repairs.py PROGRAMS DATA [--methods none,ft,ft-sam] [--seeds 1,2,3] [--markdown FILE] [--json FILE]
 
 PROGRAMS is the folder of the built programs, DATA the folder of the test data. The 149 faces show 37 of 1283
 identities: each job keeps about half of these unseen and judges on them. Every trigger of a network only reports and
@@ -27,7 +27,7 @@ LAB3 = {
     0: (148, 149), 33: (148, 149), 40: (148, 149), 43: (144, 149), 44: (142, 149), 45: (143, 149), 48: (139, 149),
     50: (137, 149), 52: (127, 121), 53: (111, 74), 54: (90, 15),
 }  # fmt: skip
-METHODS = "none,ft,ft-sam,invert"
+METHODS = "none,ft,ft-sam"
 
 
 class Repairs:
@@ -44,26 +44,31 @@ class Repairs:
             weights = course.weights(data, network)
             gifthorse.run("model", "import", network, weights, "--architecture", "deepid", "--scale", scale)
 
-    def report(self, network, triggers, *options):
-        """Runs a job to its end; its report."""
-        sets = [f"--triggered={trigger}:{self._targets[trigger][network]}" for trigger in triggers]
-        job = self._gifthorse.run("prune", f"{network}@1", "--clean", "faces", *sets, *options, "--wait")[0]
+    def report(self, network, triggers, *options, sets=None):
+        """Runs a job to its end; its report. `sets` names other data sets than all faces, `clean` and by trigger."""
+        named = sets or {"clean": "faces"}
+        worn = [
+            f"--triggered={named.get(trigger, trigger)}:{self._targets[trigger][network]}" for trigger in triggers
+        ]
+        job = self._gifthorse.run("prune", f"{network}@1", "--clean", named["clean"], *worn, *options, "--wait")[0]
         name = job["name"].removeprefix("pruningJobs/")
         folder = self._folder / name
         self._gifthorse.run("job", "report", name, "-o", folder)
         return json.loads((folder / "report.json").read_text())
 
 
-def repaired(report, triggers):
-    """What a report says of its networks: accuracies, and for each trigger ASR and RA, all as rates."""
+def repaired(report, triggers, sets=None):
+    """What a report says of its networks: accuracies, and for each trigger ASR and RA, all as rates. `sets` names the
+    data set of each trigger where that is not the trigger's own name."""
+    named = sets or {}
     rows = {}
     for network in report["networks"]:
         outcomes = {one["set"].removeprefix("datasets/"): one for one in network["attacks"]}
         rows[network["name"]] = {
             "seen": rate(network["seen"]),
             "unseen": rate(network["unseen"]),
-            **{f"{trigger} ASR": rate(outcomes[trigger]["success"]) for trigger in triggers},
-            **{f"{trigger} RA": rate(outcomes[trigger]["recovered"]) for trigger in triggers},
+            **{f"{trigger} ASR": rate(outcomes[named.get(trigger, trigger)]["success"]) for trigger in triggers},
+            **{f"{trigger} RA": rate(outcomes[named.get(trigger, trigger)]["recovered"]) for trigger in triggers},
         }
     return rows
 

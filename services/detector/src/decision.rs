@@ -188,7 +188,12 @@ fn read(
     let Some(fusion) = &part.fusion else {
         let finding = alone(&part.detectors[0], blank(part));
         let p_value = part.scores.p_value(finding.score).as_f64();
-        return Ok(vec![Finding { rejected: part.threshold.rejects(finding.score), p_value, ..finding }]);
+        let rejected = if part.by_class {
+            other_class(of(&part.detectors[0]), subject.class())
+        } else {
+            part.threshold.rejects(finding.score)
+        };
+        return Ok(vec![Finding { rejected, p_value, ..finding }]);
     };
     let score = fusion.score(part.detectors.iter().map(|place| of(place).score));
     let members: Vec<Finding> = part
@@ -215,6 +220,11 @@ fn read(
         ..blank(part)
     };
     Ok(std::iter::once(fused).chain(members).collect())
+}
+
+/// Whether the votes of a reading, of which there are some, are all for other classes.
+pub(crate) fn other_class(reading: &Reading, class: usize) -> bool {
+    reading.votes.as_ref().is_some_and(|votes| votes.of_class(class) == 0)
 }
 
 fn blank(part: &Part) -> Finding {

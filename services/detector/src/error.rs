@@ -95,6 +95,9 @@ pub(crate) enum DetectorError {
     /// A calibration that a policy uses would go.
     #[error("calibrations/{calibration} is used by {policy}: set another policy first, or clear it")]
     InUse { calibration: String, policy: String },
+    /// A repaired network that the gate has not let through would vote.
+    #[error("{version} may not vote: the gate said NOT_REPAIRED ({reason}); repair the model again")]
+    NotRepaired { version: String, reason: String },
     /// A part of the contract that this release has not.
     #[error("{0}")]
     NotBuilt(String),
@@ -150,6 +153,7 @@ impl DetectorError {
             | Self::CleanData { .. }
             | Self::Missing { .. }
             | Self::InUse { .. }
+            | Self::NotRepaired { .. }
             | Self::NotBuilt(_)
             | Self::Export(_)
             | Self::QueueFull { .. }
@@ -170,6 +174,7 @@ impl Coded for DetectorError {
             Self::Missing { .. } => ErrorCode::ResourceNotFound,
             Self::InUse { .. } => ErrorCode::InUse,
             Self::NotBuilt(_) => ErrorCode::NotBuilt,
+            Self::NotRepaired { .. } => ErrorCode::NotRepaired,
             Self::Export(_) => ErrorCode::ExportImpossible,
             Self::QueueFull { .. } => ErrorCode::QueueFull,
             Self::Damaged { .. } => ErrorCode::RecordInvalid,

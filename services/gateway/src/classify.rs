@@ -81,7 +81,7 @@ impl Classifier {
             None => (inferring.await, None),
             Some(policy) => {
                 let scan = v1::ScanRequest {
-                    model: version.resource_name(),
+                    model: version.watched_name(),
                     tensor: Some(scanned_tensor(&prepared.tensor, data)),
                     preprocessing_override: scanned_override(request.preprocessing_override),
                     exact: request.exact,
@@ -189,6 +189,7 @@ fn answer_of(answered: Answered, listed: usize) -> v1::ClassifyResponse {
         probability: f64::from(probabilities[label]),
         verdict: v1::verdict::Kind::Unguarded.into(),
         network_label: label as i32,
+        repaired_label: version.suspect.is_some().then_some(label as i32),
         top,
         timings: Some(timings),
         ..v1::ClassifyResponse::default()
@@ -200,6 +201,8 @@ fn answer_of(answered: Answered, listed: usize) -> v1::ClassifyResponse {
         p_value_is_bound: judgement.p_value_is_bound,
         policy: judgement.policy,
         detectors: judgement.detectors,
+        // Of a pair, the scan knows what the suspect says.
+        network_label: judgement.suspect_label.filter(|_| version.suspect.is_some()).unwrap_or(label as i32),
         ..unguarded
     };
     if judgement.kind != v1::verdict::Kind::Trojaned {
@@ -226,6 +229,7 @@ mod tests {
         let version = KnownVersion {
             model: "m".parse().unwrap(),
             version: "3".parse().unwrap(),
+            suspect: None,
             preprocessing: wire::complete(&v1::Preprocessing::default(), input).unwrap(),
             class_count: 4,
             class_names: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
@@ -236,6 +240,7 @@ mod tests {
             kind,
             p_value: Some(0.25),
             p_value_is_bound: true,
+            suspect_label: Some(2),
             detectors: Vec::new(),
             policy: "policies/m/versions/1".to_owned(),
         });
@@ -250,6 +255,23 @@ mod tests {
         assert_eq!((answer.label, answer.network_label, answer.label_name.as_str()), (1, 1, "b"));
         assert_eq!((answer.verdict(), answer.p_value), (Kind::Unguarded, None));
         assert_eq!(answer.top.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 3, 0]);
+    }
+
+    #[test]
+    fn a_pair_answers_with_the_repaired_class_and_shows_both() {
+        let pair = |verdict| {
+            let mut answered = answered(&[0.1, 0.6, 0.1, 0.2], verdict);
+            if let Some(version) = Arc::get_mut(&mut answered.version) {
+                version.suspect = "1".parse().ok();
+            }
+            assert_eq!(answered.version.watched_name(), "models/m/versions/1");
+            let answer = answer_of(answered, 1);
+            assert_eq!(answer.model_version, "models/m/versions/3");
+            (answer.label, answer.network_label, answer.repaired_label)
+        };
+        assert_eq!(pair(Some(Kind::Clean)), (1, 2, Some(1)));
+        assert_eq!(pair(Some(Kind::Trojaned)), (4, 2, Some(1)));
+        assert_eq!(pair(None), (1, 1, Some(1)), "without a scan nobody asked the suspect");
     }
 
     #[test]

@@ -18,15 +18,20 @@ use tonic::Status;
 
 use crate::configuration::ModelsConfiguration;
 
-/// How often the promoted version is looked up for one request. Each time another promotion must have come
-/// in between.
+/// How often the promoted version is looked up for one request.
 const ATTEMPTS: usize = 4;
+/// How often one version is asked for one request: a promotion may have gone away and come back in between,
+/// but asking on helps nobody when serving is in trouble.
+const ATTEMPTS_OF_ONE: usize = 2;
 
-/// One version, as far as classifying needs it. Immutable, like the version.
+/// One version, as far as classifying needs it. Immutable, like the version, but for its suspect, which is that of
+/// the promotion it was found by.
 #[derive(Debug)]
 pub(crate) struct KnownVersion {
     pub(crate) model: Identifier,
     pub(crate) version: Version,
+    /// The suspect of the guarded pair that this version answers for: the one that detectors watch.
+    pub(crate) suspect: Option<Version>,
     pub(crate) preprocessing: Preprocessing,
     /// Count of classes, M; index M is "backdoored".
     pub(crate) class_count: usize,
@@ -45,6 +50,12 @@ impl KnownVersion {
     pub(crate) fn resource_name(&self) -> String {
         ModelName { model: self.model.clone(), version: Some(self.version) }.to_string()
     }
+
+    /// `models/NAME/versions/VERSION` of the version that detectors watch.
+    pub(crate) fn watched_name(&self) -> String {
+        let version = self.suspect.unwrap_or(self.version);
+        ModelName { model: self.model.clone(), version: Some(version) }.to_string()
+    }
 }
 
 /// Asks serving for what it does not remember.
@@ -59,7 +70,7 @@ pub(crate) struct Directory {
 #[derive(Debug, Default)]
 struct Memory {
     records: HashMap<(Identifier, Version), Arc<KnownVersion>>,
-    promoted: HashMap<Identifier, (Version, Instant)>,
+    promoted: HashMap<Identifier, (Arc<KnownVersion>, Instant)>,
 }
 
 impl Directory {
@@ -84,21 +95,14 @@ impl Directory {
         W: Fn(Arc<KnownVersion>) -> F,
         F: Future<Output = Result<T, Status>>,
     {
-        let mut attempts = 1;
-        let mut gone: Option<(Version, Status)> = None;
+        let mut asked = Vec::new();
         loop {
             let version = self.find(name, caller).await?;
-            let number = version.version;
-            // Asking the same version again helps nobody when serving is in trouble.
-            if let Some((_, failed)) = gone.filter(|(tried, _)| *tried == number) {
-                return Err(failed);
-            }
+            asked.push(version.version);
+            let of_this = asked.iter().filter(|number| **number == version.version).count();
+            let again = name.version.is_none() && asked.len() < ATTEMPTS && of_this < ATTEMPTS_OF_ONE;
             match work(version).await {
-                Err(failed) if name.version.is_none() && is_gone(&failed) && attempts < ATTEMPTS => {
-                    attempts += 1;
-                    gone = Some((number, failed));
-                    self.forget_promotion(&name.model);
-                }
+                Err(failed) if again && is_gone(&failed) => self.forget_promotion(&name.model),
                 answered => return answered,
             }
         }
@@ -116,7 +120,12 @@ impl Directory {
             .await
             .map_err(|failed| self.serving.explain(failed))?
             .into_inner();
-        let known = Arc::new(known_version(answer)?);
+        let mut known = known_version(answer)?;
+        if name.version.is_some() {
+            // Whoever names a version asks for it alone.
+            known.suspect = None;
+        }
+        let known = Arc::new(known);
         self.remember(name, &known);
         Ok(known)
     }
@@ -128,25 +137,24 @@ impl Directory {
 
     fn remembered(&self, name: &ModelName) -> Option<Arc<KnownVersion>> {
         let memory = self.memory();
-        let version = if let Some(version) = name.version {
-            version
-        } else {
-            let (version, at) = memory.promoted.get(&name.model)?;
-            (at.elapsed() < self.promotion_age).then_some(*version)?
-        };
-        memory.records.get(&(name.model.clone(), version)).cloned()
+        if let Some(version) = name.version {
+            return memory.records.get(&(name.model.clone(), version)).cloned();
+        }
+        let (known, at) = memory.promoted.get(&name.model)?;
+        (at.elapsed() < self.promotion_age).then(|| Arc::clone(known))
     }
 
     fn remember(&self, name: &ModelName, known: &Arc<KnownVersion>) {
         let mut memory = self.memory();
         // Full memories are rare (a thousand versions in use at one gateway), so starting over is enough.
-        if memory.records.len() >= self.capacity {
+        if memory.records.len() + memory.promoted.len() >= self.capacity {
             memory.records.clear();
             memory.promoted.clear();
         }
-        memory.records.insert((known.model.clone(), known.version), Arc::clone(known));
-        if name.version.is_none() {
-            memory.promoted.insert(known.model.clone(), (known.version, Instant::now()));
+        if name.version.is_some() {
+            memory.records.insert((known.model.clone(), known.version), Arc::clone(known));
+        } else {
+            memory.promoted.insert(known.model.clone(), (Arc::clone(known), Instant::now()));
         }
     }
 
@@ -165,6 +173,12 @@ fn known_version(answer: v1::ModelVersion) -> Result<KnownVersion, Status> {
     };
     let name: ModelName = answer.name.parse().map_err(|_| broken("without a proper name"))?;
     let version = name.version.ok_or_else(|| broken("without a version"))?;
+    let suspect = match answer.suspect_version.as_str() {
+        "" => None,
+        text => {
+            text.parse::<ModelName>().map_err(|_| broken("with a suspect without a proper name"))?.version
+        }
+    };
     let message = answer.preprocessing.as_ref().ok_or_else(|| broken("without preprocessing"))?;
     let preprocessing =
         wire::from_message(message).map_err(|error| broken(&format!("with a wrong record: {error}")))?;
@@ -173,6 +187,7 @@ fn known_version(answer: v1::ModelVersion) -> Result<KnownVersion, Status> {
     Ok(KnownVersion {
         model: name.model,
         version,
+        suspect,
         preprocessing,
         class_count,
         class_names: answer.class_names,

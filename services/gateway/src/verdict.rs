@@ -22,6 +22,8 @@ pub(crate) struct Judgement {
     pub(crate) p_value: Option<f64>,
     /// Whether the p-value is only a bound.
     pub(crate) p_value_is_bound: bool,
+    /// The class of the network that was scanned; none when undecided.
+    pub(crate) suspect_label: Option<i32>,
     /// What every detector found.
     pub(crate) detectors: Vec<v1::DetectorFinding>,
     /// `policies/NAME/versions/VERSION` that decided.
@@ -73,6 +75,7 @@ pub(crate) fn judged(
                 kind: answer.verdict(),
                 p_value: Some(answer.p_value),
                 p_value_is_bound: answer.p_value_is_bound,
+                suspect_label: Some(answer.network_label),
                 detectors: answer.detectors,
                 // A newer version than the one remembered may have decided.
                 policy: if answer.policy.is_empty() { policy.name.clone() } else { answer.policy },
@@ -106,6 +109,7 @@ fn undecided(policy: &v1::Policy, failure: &ScanFailure) -> Judgement {
         kind: Kind::Undecided,
         p_value: None,
         p_value_is_bound: false,
+        suspect_label: None,
         detectors: vec![finding],
         policy: policy.name.clone(),
     }

@@ -20,6 +20,7 @@ pub(crate) async fn promote(store: &Store, job: &Job) -> Result<String, TrainerE
             StoreError::ModelNotFound { .. }
                 | StoreError::ModelVersionNotFound { .. }
                 | StoreError::NotRepaired { .. }
+                | StoreError::UnlikePair { .. }
         )
     };
     match models.history(&name.model).await {
@@ -31,11 +32,8 @@ pub(crate) async fn promote(store: &Store, job: &Job) -> Result<String, TrainerE
         Err(error) if final_word(&error) => return Ok(format!("not promoted: {error}")),
         Err(error) => return Err(error.into()),
     }
-    let request = PromotionRequest {
-        version,
-        suspect: SuspectRule::KeepPrevious,
-        condition: PromotionCondition::Always,
-    };
+    let request =
+        PromotionRequest { version, suspect: SuspectRule::Origin, condition: PromotionCondition::Always };
     match models.promote(&name.model, request).await {
         Ok(_) => Ok(format!("{name} is promoted")),
         Err(error) if final_word(&error) => Ok(format!("not promoted: {error}")),

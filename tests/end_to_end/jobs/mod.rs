@@ -7,6 +7,7 @@ mod command_line;
 mod creating;
 mod faces;
 mod kills;
+mod pair;
 mod repairing;
 mod replicas;
 mod support;

@@ -5,12 +5,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use gifthorse_api::name::{Identifier, ModelName};
+use gifthorse_store::ModelRecord;
 use tokio::sync::OnceCell;
 
 use super::loaded::Loaded;
 use super::record::{BANK_FILE, CalibrationRecord, Calibrations, SCORES_FILE};
+use super::specification::{Beside, DetectorSpecification};
 use crate::error::DetectorError;
-use crate::network::Networks;
+use crate::network::{Networks, Repair};
 
 /// Loads calibrations once and keeps them.
 #[derive(Debug)]
@@ -63,8 +65,32 @@ impl Library {
                 model: version.to_string(),
             });
         }
+        let repair = match contents.detectors.iter().find_map(DetectorSpecification::beside) {
+            Some(beside) => Some(self.repair(name, &model, beside).await?),
+            None => None,
+        };
         let network = self.networks.load(model, &contents.layer).await?;
-        let loaded = tokio::task::spawn_blocking(move || Loaded::new(record, network, &bank, &scores));
+        let loaded = tokio::task::spawn_blocking(move || {
+            Loaded::new(record, network, &bank, &scores, repair.as_ref())
+        });
         Ok(Arc::new(loaded.await.map_err(|_| DetectorError::Internal("loading a calibration"))??))
+    }
+
+    async fn repair(
+        &self,
+        calibration: &Identifier,
+        suspect: &ModelRecord,
+        beside: Beside,
+    ) -> Result<Repair, DetectorError> {
+        let repair = self.networks.repair(suspect, beside.version).await?;
+        if repair.digest() == beside.digest {
+            return Ok(repair);
+        }
+        let model = ModelName { model: suspect.model.clone(), version: Some(suspect.version) };
+        Err(DetectorError::Mismatch {
+            calibration: calibration.to_string(),
+            fault: format!("was made beside another network than version {} is now", beside.version),
+            model: model.to_string(),
+        })
     }
 }

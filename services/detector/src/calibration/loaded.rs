@@ -12,9 +12,11 @@ use gifthorse_defence::sequential::{EarlyRejection, Spending, StopRule};
 use ndarray::{Array2, Array4};
 
 use super::record::{CalibrationContents, CalibrationRecord, ScoresFile};
-use super::specification::{Built, DetectorSpecification, FUSED, STRIP_ENTROPY, default_weight};
+use super::specification::{
+    Built, DISAGREEMENT, DetectorSpecification, FUSED, STRIP_ENTROPY, default_weight,
+};
 use crate::error::DetectorError;
-use crate::network::{Run, Watched};
+use crate::network::{Repair, Run, Watched};
 
 /// Passes between two checks of a curtailed scan at least: smaller batches cost more than the passes they save.
 const CHECK_EVERY: std::num::NonZeroUsize = std::num::NonZeroUsize::new(4).unwrap();
@@ -41,6 +43,8 @@ pub(crate) struct Part {
     pub(crate) fusion: Option<Fusion>,
     pub(crate) scores: CalibrationScores,
     pub(crate) threshold: Threshold,
+    /// Whether another class of the repaired network rejects, whatever its score; the threshold is then zero.
+    pub(crate) by_class: bool,
     /// This part's share of the budget.
     pub(crate) level: Level,
     /// When a scan of STRIP's entropy may stop.
@@ -73,6 +77,7 @@ impl Loaded {
         network: Arc<Watched>,
         bank: &[u8],
         scores: &[u8],
+        repair: Option<&Repair>,
     ) -> Result<Self, DetectorError> {
         let contents = &record.contents;
         let damaged = |fault: String| DetectorError::Damaged { calibration: record.name.to_string(), fault };
@@ -94,7 +99,7 @@ impl Loaded {
         let detectors = contents
             .detectors
             .iter()
-            .map(|specification| specification.build(&run, &bank, &contents.hosts))
+            .map(|specification| specification.build(&run, &bank, &contents.hosts, repair))
             .collect::<Result<Vec<_>, _>>()?;
         let used = scores.image_digests.iter().cloned().collect();
         Ok(Self { record, network, bank, scores, detectors, used })
@@ -135,10 +140,29 @@ impl Loaded {
         self.fused(&self.fusible(), level, guarantee)
     }
 
-    /// The detectors that are fused unless told otherwise: all but STRIP's entropy, which its margin beats.
+    /// The detectors that are fused unless told otherwise.
     pub(crate) fn fusible(&self) -> Vec<(&'static str, f64)> {
-        let names = self.contents().detectors.iter().map(DetectorSpecification::name);
-        names.filter(|name| *name != STRIP_ENTROPY).map(|name| (name, default_weight(name))).collect()
+        let fusing = self.contents().detectors.iter().filter(|one| one.fuses());
+        fusing.map(|one| (one.name(), default_weight(one.name()))).collect()
+    }
+
+    /// What decides by classes alone: an input is rejected whenever suspect and repaired network part.
+    pub(crate) fn any_disagreement(self: &Arc<Self>, level: Level) -> Result<Part, DetectorError> {
+        let place = self.place(DISAGREEMENT)?;
+        let scores = self
+            .derive(DISAGREEMENT, CalibrationScores::new(self.scores.detectors[place].calibration.clone()))?;
+        let threshold = Threshold::new(0.0).ok_or(DetectorError::Internal("deciding by classes"))?;
+        Ok(Part {
+            name: DISAGREEMENT.to_owned(),
+            calibration: Arc::clone(self),
+            detectors: vec![place],
+            fusion: None,
+            scores,
+            threshold,
+            by_class: true,
+            level,
+            rule: None,
+        })
     }
 
     /// What decides by the weighted sum of these detectors' standardised scores.
@@ -172,6 +196,7 @@ impl Loaded {
             fusion: Some(fusion),
             scores,
             threshold,
+            by_class: false,
             level,
             rule: None,
         })
@@ -207,6 +232,7 @@ impl Loaded {
             fusion: None,
             scores,
             threshold,
+            by_class: false,
             level,
             rule,
         })

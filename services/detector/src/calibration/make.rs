@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gifthorse_api::name::Identifier;
+use gifthorse_api::name::{Identifier, Version};
 use gifthorse_defence::bank::OverlayBank;
 use gifthorse_defence::digest::ContentDigest;
 use gifthorse_defence::paste::MIN_HOSTS;
 use gifthorse_defence::{Reading, Subject};
-use gifthorse_store::{Committed, Datasets, StoreError};
+use gifthorse_store::{Committed, Datasets, ModelRecord, StoreError};
 use ndarray::{Array3, Axis};
 use tokio_util::sync::CancellationToken;
 
@@ -20,11 +20,11 @@ use super::record::{
     Summary,
 };
 use super::request::CalibrationRequest;
-use super::specification::{Asked, Built, DetectorSpecification, Means};
+use super::specification::{Asked, Built, DetectorSpecification, Means, REPAIRED};
 use crate::error::DetectorError;
 use crate::images::Images;
 use crate::job::{Meter, in_parallel};
-use crate::network::{Networks, Run, Watched};
+use crate::network::{Networks, Repair, Run, Watched};
 
 /// Makes calibrations.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ impl Maker {
     /// all is measured: scores of another network must not be kept under the name of the one that was linked.
     pub(crate) async fn make(
         &self,
-        request: CalibrationRequest,
+        mut request: CalibrationRequest,
         meter: Arc<Meter>,
         gone: CancellationToken,
     ) -> Result<CalibrationRecord, DetectorError> {
@@ -60,6 +60,10 @@ impl Maker {
             Some(name) => Some(self.datasets.get(name).await?),
             None => None,
         };
+        let beside = self.beside(&record, &request.asked).await?;
+        if let Some(version) = beside {
+            request.asked.ask_beside(version);
+        }
         let name = request.name(&record, &dataset, overlay_record.as_ref())?;
         let link = self.networks.link(&record);
         if let Some(link) = &link {
@@ -73,6 +77,10 @@ impl Maker {
         meter.stage("load", 0, "networks");
         let preprocessing = request.preprocessing(&record)?;
         let classes = record.specification.classes.count() as usize;
+        let repair = match beside {
+            Some(version) => Some(self.networks.repair(&record, version).await?),
+            None => None,
+        };
         let network = self.networks.load(record, request.asked.layer()?).await?;
         let images = Images::open(&self.datasets, &request.dataset, preprocessing.clone(), classes).await?;
         let overlays = match &request.overlay_dataset {
@@ -83,7 +91,8 @@ impl Maker {
         let until = gone.clone();
         let drafted = tokio::task::spawn_blocking(move || {
             let run = Run::until(network, until);
-            Drafting { run: &run, request: &request, images: &images, meter: &meter, workers }
+            let repair = repair.as_ref();
+            Drafting { run: &run, request: &request, images: &images, meter: &meter, workers, repair }
                 .draft(overlays.as_ref())
         });
         let draft = drafted.await.map_err(|_| DetectorError::Internal("measuring clean images"))??;
@@ -91,6 +100,23 @@ impl Maker {
             link.confirm(&gone).await?;
         }
         self.store(&name, draft).await
+    }
+
+    /// The version that detectors ask beside the watched one: the one named, else the one promoted over it.
+    async fn beside(&self, record: &ModelRecord, asked: &Asked) -> Result<Option<Version>, DetectorError> {
+        let Some(named) = asked.beside()? else { return Ok(None) };
+        if named.is_some() {
+            return Ok(named);
+        }
+        let over = self.networks.promoted_over(record).await?;
+        over.map(Some).ok_or_else(|| {
+            let message = format!(
+                "are without {REPAIRED}, and nothing is promoted over version {} of {}: name the version that a \
+                 repair made of it",
+                record.version, record.model
+            );
+            DetectorError::field("detectors.parameters", message)
+        })
     }
 
     async fn store(&self, name: &Identifier, draft: Draft) -> Result<CalibrationRecord, DetectorError> {
@@ -115,6 +141,7 @@ struct Drafting<'a> {
     images: &'a Images,
     meter: &'a Meter,
     workers: usize,
+    repair: Option<&'a Repair>,
 }
 
 /// The overlays, and which of them are hosts.
@@ -156,7 +183,12 @@ impl Drafting<'_> {
         let asked = self.affordable(asked, bank.hosts.len(), &mut notes)?;
         let measured: Vec<usize> = [&partition.reference[..], &partition.calibration].concat();
         self.refuse_overlays(&bank, &measured)?;
-        let means = Means { overlays: bank.images.len(), hosts: bank.hosts.len(), seed: self.request.seed };
+        let means = Means {
+            overlays: bank.images.len(),
+            hosts: bank.hosts.len(),
+            seed: self.request.seed,
+            repair: self.repair,
+        };
         let specifications = asked
             .settings
             .iter()
@@ -165,7 +197,7 @@ impl Drafting<'_> {
         self.check_legacy_threshold(&specifications)?;
         let detectors = specifications
             .iter()
-            .map(|specification| specification.build(self.run, &bank.images, &bank.hosts))
+            .map(|specification| specification.build(self.run, &bank.images, &bank.hosts, self.repair))
             .collect::<Result<Vec<_>, _>>()?;
         self.meter.stage("measure", measured.len(), "images");
         let readings = in_parallel(self.workers, measured.len(), self.meter, |index| {
@@ -227,7 +259,7 @@ impl Drafting<'_> {
     /// Leaves out, of the default detectors, those that look inside a network that cannot be cut.
     fn possible(&self, notes: &mut Vec<String>) -> Result<Asked, DetectorError> {
         let mut asked = self.request.asked.clone();
-        let means = Means { overlays: 1, hosts: MIN_HOSTS, seed: 0 };
+        let means = Means { overlays: 1, hosts: MIN_HOSTS, seed: 0, repair: self.repair };
         let cut = self.run.network.cut().map(|_| ());
         let needs_cut = |settings: &_| {
             DetectorSpecification::complete(settings, means)

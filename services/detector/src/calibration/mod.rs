@@ -17,5 +17,5 @@ pub(crate) use message::{calibration as calibration_message, timestamp};
 pub(crate) use record::Calibrations;
 pub(crate) use request::CalibrationRequest;
 pub(crate) use specification::{
-    Built, DetectorSpecification as Specification, FUSED, STRIP_ENTROPY, default_weight,
+    Built, DISAGREEMENT, DetectorSpecification as Specification, FUSED, STRIP_ENTROPY, default_weight,
 };

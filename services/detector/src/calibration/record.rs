@@ -8,7 +8,7 @@ use gifthorse_dataset::preprocessing::Preprocessing;
 use gifthorse_store::{ArtefactRecord, Artefacts, Contents, Sha256Digest};
 use serde::{Deserialize, Serialize};
 
-use super::specification::{DetectorSpecification, STRIP_ENTROPY};
+use super::specification::DetectorSpecification;
 
 /// The overlay bank: prepared images, single precision, in the network's layout.
 pub(crate) const BANK_FILE: &str = "bank.f32";
@@ -77,7 +77,7 @@ impl Summary {
 impl CalibrationContents {
     /// Whether the scores of several detectors can be added.
     pub(crate) fn can_be_fused(&self) -> bool {
-        let fusible = self.detectors.iter().filter(|one| one.name() != STRIP_ENTROPY).count();
+        let fusible = self.detectors.iter().filter(|one| one.fuses()).count();
         fusible > 1 && self.reference_images > 1
     }
 }

@@ -3,22 +3,27 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use gifthorse_api::name::Version;
 use gifthorse_api::v1;
 use gifthorse_defence::bank::OverlayBank;
 use gifthorse_defence::blend::{Blend, ConvexWeight};
 use gifthorse_defence::dropout::ChannelDropout;
+use gifthorse_defence::noise::NoiseConsistency;
+use gifthorse_defence::pair::{Disagreement, Expert};
 use gifthorse_defence::paste::{
     HostBank, HostError, MIN_HOSTS, OcclusionGuidedPaste, RegionPaste, WhiteBoxPaste,
 };
 use gifthorse_defence::region::RegionShape;
 use gifthorse_defence::sequential::Looks;
+use gifthorse_defence::shift::{self, ActivationShift};
 use gifthorse_defence::strip::{StripEntropy, StripMargin};
 use gifthorse_defence::{Detector, SplitClassifier};
+use gifthorse_store::Sha256Digest;
 use ndarray::Axis;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DetectorError;
-use crate::network::Run;
+use crate::network::{Repair, Run};
 
 /// STRIP's own score.
 pub(crate) const STRIP_ENTROPY: &str = "strip_entropy";
@@ -32,6 +37,18 @@ pub(crate) const REGION_PASTE_GUIDED: &str = "region_paste_guided";
 pub(crate) const REGION_PASTE_LAYER: &str = "region_paste_layer";
 /// Channel dropout.
 pub(crate) const CHANNEL_DROPOUT: &str = "channel_dropout";
+/// How much a repaired network holds of the answer.
+pub(crate) const DISAGREEMENT: &str = "disagreement";
+/// Whether a copy that kept the backdoor alone agrees.
+pub(crate) const EXPERT: &str = "expert";
+/// Whether lively channels are livelier than clean images make them.
+pub(crate) const ACTIVATION_SHIFT: &str = "activation_shift";
+/// Whether the answer survives noise.
+pub(crate) const NOISE_CONSISTENCY: &str = "noise_consistency";
+/// The setting that names the version beside the watched one.
+pub(crate) const REPAIRED: &str = "repaired";
+/// The setting that says how many channels are looked at.
+const CHANNELS: &str = "channels";
 /// The sum of standardised scores.
 pub(crate) const FUSED: &str = "fused";
 
@@ -56,12 +73,53 @@ pub(crate) fn default_weight(detector: &str) -> f64 {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "detector", rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum DetectorSpecification {
-    StripEntropy { blend: Blend, looks: Looks },
-    StripMargin { blend: Blend, passes: usize },
-    RegionPaste { hosts: usize, shape: RegionShape },
-    RegionPasteGuided { hosts: usize, shape: RegionShape },
-    RegionPasteLayer { hosts: usize, shape: RegionShape },
-    ChannelDropout { masks: NonZeroUsize, seed: u64 },
+    StripEntropy {
+        blend: Blend,
+        looks: Looks,
+    },
+    StripMargin {
+        blend: Blend,
+        passes: usize,
+    },
+    RegionPaste {
+        hosts: usize,
+        shape: RegionShape,
+    },
+    RegionPasteGuided {
+        hosts: usize,
+        shape: RegionShape,
+    },
+    RegionPasteLayer {
+        hosts: usize,
+        shape: RegionShape,
+    },
+    ChannelDropout {
+        masks: NonZeroUsize,
+        seed: u64,
+    },
+    Disagreement {
+        repaired: Beside,
+    },
+    /// Verified: whether the repaired network beside the expert may vote, too.
+    Expert {
+        repaired: Beside,
+        verified: bool,
+    },
+    ActivationShift {
+        channels: NonZeroUsize,
+    },
+    NoiseConsistency {
+        seed: u64,
+    },
+}
+
+/// A version of the same model that a repair made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Beside {
+    pub(crate) version: Version,
+    /// Of its network.
+    pub(crate) digest: Sha256Digest,
 }
 
 /// A detector that can be run on the networks of this service.
@@ -120,6 +178,31 @@ impl Asked {
         self.settings.iter().map(of).max().unwrap_or_default()
     }
 
+    /// Whether a detector asks a version beside the watched one, and which where the request names it.
+    pub(crate) fn beside(&self) -> Result<Option<Option<Version>>, DetectorError> {
+        let asking =
+            self.settings.iter().filter(|one| [DISAGREEMENT, EXPERT].contains(&one.detector.as_str()));
+        let mut versions = asking.map(|one| one.parameters.get(REPAIRED).copied().map(version).transpose());
+        let Some(first) = versions.next().transpose()? else { return Ok(None) };
+        for other in versions {
+            if other? != first {
+                let message =
+                    "name different versions as repaired: a calibration asks one beside the watched one";
+                return Err(DetectorError::field("detectors.parameters", message));
+            }
+        }
+        Ok(Some(first))
+    }
+
+    /// Writes down which version is asked, so that the calibration is one of it and of no other.
+    pub(crate) fn ask_beside(&mut self, version: Version) {
+        for one in &mut self.settings {
+            if [DISAGREEMENT, EXPERT].contains(&one.detector.as_str()) {
+                one.parameters.insert(REPAIRED.to_owned(), u64::from(version) as f64);
+            }
+        }
+    }
+
     /// The layer that white-box detectors look at; empty for the default one.
     pub(crate) fn layer(&self) -> Result<&str, DetectorError> {
         let mut named = self.settings.iter().map(|one| one.layer.as_str()).filter(|layer| !layer.is_empty());
@@ -132,6 +215,15 @@ impl Asked {
     }
 }
 
+/// A number of a version, written as a setting.
+fn version(number: f64) -> Result<Version, DetectorError> {
+    let whole = (number.fract() == 0.0 && (1.0..9e15).contains(&number)).then_some(number as u64);
+    whole.and_then(Version::new).ok_or_else(|| {
+        let message = format!("holds {REPAIRED} = {number}, which is no number of a version");
+        DetectorError::field("detectors.parameters", message)
+    })
+}
+
 fn host_count(settings: &v1::DetectorSettings) -> usize {
     match usize::try_from(settings.hosts) {
         Ok(0) | Err(_) => HOSTS,
@@ -141,22 +233,36 @@ fn host_count(settings: &v1::DetectorSettings) -> usize {
 
 /// What a specification is completed with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Means {
+pub(crate) struct Means<'a> {
     /// Overlays of the bank.
     pub(crate) overlays: usize,
     /// Hosts at the head of the bank.
     pub(crate) hosts: usize,
     /// Seed of every draw.
     pub(crate) seed: u64,
+    /// The version beside the watched one, where a detector asks it.
+    pub(crate) repair: Option<&'a Repair>,
+}
+
+/// The settings by name that a detector has.
+fn parameters(detector: &str) -> &'static [&'static str] {
+    match detector {
+        DISAGREEMENT | EXPERT => &[REPAIRED],
+        ACTIVATION_SHIFT => &[CHANNELS],
+        _ => &[],
+    }
 }
 
 impl DetectorSpecification {
     /// The settings of a request, completed and checked.
-    pub(crate) fn complete(settings: &v1::DetectorSettings, means: Means) -> Result<Self, DetectorError> {
-        if let Some(name) = settings.parameters.keys().min() {
-            let message = format!("holds {name:?}, which no detector of this release has");
+    pub(crate) fn complete(settings: &v1::DetectorSettings, means: Means<'_>) -> Result<Self, DetectorError> {
+        let known = parameters(&settings.detector);
+        if let Some(name) = settings.parameters.keys().filter(|name| !known.contains(&name.as_str())).min() {
+            let message = format!("holds {name:?}, which {:?} does not have", settings.detector);
             return Err(DetectorError::field("detectors.parameters", message));
         }
+        let repair =
+            || means.repair.ok_or(DetectorError::Internal("finding the version beside the watched one"));
         let passes = usize::try_from(settings.passes)
             .map_err(|_| DetectorError::field("detectors.passes", "is negative: use 0 for the default"))?;
         let passes_or = |default: usize| if passes == 0 { default } else { passes };
@@ -187,17 +293,33 @@ impl DetectorSpecification {
                 let masks = NonZeroUsize::new(passes_or(MASKS)).unwrap_or(NonZeroUsize::MIN);
                 Ok(Self::ChannelDropout { masks, seed: means.seed })
             }
-            "disagreement" | "expert" | "activation_shift" | "noise_consistency" => {
-                Err(DetectorError::NotBuilt(format!(
-                    "the detector {:?} is part of the contract but not built in this release",
-                    settings.detector
-                )))
+            DISAGREEMENT => {
+                let repair = repair()?;
+                repair.repaired()?;
+                Ok(Self::Disagreement { repaired: repair.into() })
             }
+            EXPERT => {
+                let repair = repair()?;
+                repair.expert()?;
+                Ok(Self::Expert { repaired: repair.into(), verified: repair.verified().is_some() })
+            }
+            ACTIVATION_SHIFT => {
+                let channels = settings.parameters.get(CHANNELS).copied().unwrap_or(shift::CHANNELS as f64);
+                let whole =
+                    (channels.fract() == 0.0 && (1.0..1e9).contains(&channels)).then_some(channels as usize);
+                let channels = whole.and_then(NonZeroUsize::new).ok_or_else(|| {
+                    let message = format!("holds {CHANNELS} = {channels}: use a whole number from 1 on");
+                    DetectorError::field("detectors.parameters", message)
+                })?;
+                Ok(Self::ActivationShift { channels })
+            }
+            NOISE_CONSISTENCY => Ok(Self::NoiseConsistency { seed: means.seed }),
             unknown => Err(DetectorError::field(
                 "detectors.detector",
                 format!(
                     "is {unknown:?}: use {STRIP_ENTROPY}, {STRIP_MARGIN}, {REGION_PASTE}, \
-                     {REGION_PASTE_GUIDED}, {REGION_PASTE_LAYER} or {CHANNEL_DROPOUT}"
+                     {REGION_PASTE_GUIDED}, {REGION_PASTE_LAYER}, {CHANNEL_DROPOUT}, {DISAGREEMENT}, {EXPERT}, \
+                     {ACTIVATION_SHIFT} or {NOISE_CONSISTENCY}"
                 ),
             )),
         }
@@ -212,6 +334,31 @@ impl DetectorSpecification {
             Self::RegionPasteGuided { .. } => REGION_PASTE_GUIDED,
             Self::RegionPasteLayer { .. } => REGION_PASTE_LAYER,
             Self::ChannelDropout { .. } => CHANNEL_DROPOUT,
+            Self::Disagreement { .. } => DISAGREEMENT,
+            Self::Expert { .. } => EXPERT,
+            Self::ActivationShift { .. } => ACTIVATION_SHIFT,
+            Self::NoiseConsistency { .. } => NOISE_CONSISTENCY,
+        }
+    }
+
+    /// Whether its score is added to others unless told otherwise. STRIP's entropy is not, which its margin beats;
+    /// nor are scores near one or zero that a second network gives, whose scale means nothing.
+    pub(crate) const fn fuses(&self) -> bool {
+        matches!(
+            self,
+            Self::StripMargin { .. }
+                | Self::RegionPaste { .. }
+                | Self::RegionPasteGuided { .. }
+                | Self::RegionPasteLayer { .. }
+                | Self::ChannelDropout { .. }
+        )
+    }
+
+    /// The version that it asks beside the watched one.
+    pub(crate) const fn beside(&self) -> Option<Beside> {
+        match self {
+            Self::Disagreement { repaired } | Self::Expert { repaired, .. } => Some(*repaired),
+            _ => None,
         }
     }
 
@@ -221,22 +368,31 @@ impl DetectorSpecification {
             Self::RegionPaste { hosts, .. }
             | Self::RegionPasteGuided { hosts, .. }
             | Self::RegionPasteLayer { hosts, .. } => Some(*hosts),
-            Self::StripEntropy { .. } | Self::StripMargin { .. } | Self::ChannelDropout { .. } => None,
+            _ => None,
         }
     }
 
     /// Whether it looks inside the network.
     pub(crate) const fn needs_cut(&self) -> bool {
-        matches!(self, Self::RegionPasteLayer { .. } | Self::ChannelDropout { .. })
+        matches!(
+            self,
+            Self::RegionPasteLayer { .. }
+                | Self::ChannelDropout { .. }
+                | Self::ActivationShift { .. }
+                | Self::NoiseConsistency { .. }
+        )
     }
 
-    /// The detector, for this bank and the overlays in it that are hosts. Runs the hosts once.
+    /// The detector, for this bank and the overlays in it that are hosts, and what a repair left where it asks that.
+    /// Runs the hosts once, and the bank for those that measure what clean images do inside.
     pub(crate) fn build(
         &self,
         run: &Run,
         bank: &Arc<OverlayBank>,
         hosts: &[usize],
+        repair: Option<&Repair>,
     ) -> Result<Built, DetectorError> {
+        let repair = || repair.ok_or(DetectorError::Internal("finding the version beside the watched one"));
         let hosts = || {
             let wanted = self.hosts().unwrap_or_default();
             host_bank(run, bank, hosts.get(..wanted).unwrap_or(hosts))
@@ -262,6 +418,18 @@ impl DetectorSpecification {
             Self::ChannelDropout { masks, seed } => {
                 other(Arc::new(ChannelDropout::new(run.activation_shape(), *masks, *seed)))
             }
+            Self::Disagreement { .. } => {
+                other(Arc::new(Disagreement::new(Arc::clone(repair()?.repaired()?))))
+            }
+            Self::Expert { verified, .. } => {
+                let repair = repair()?;
+                let repaired = if *verified { Some(Arc::clone(repair.repaired()?)) } else { None };
+                other(Arc::new(Expert::new(Arc::clone(repair.expert()?), repaired)))
+            }
+            Self::ActivationShift { channels } => {
+                other(Arc::new(ActivationShift::of(run, bank, channels.get())?))
+            }
+            Self::NoiseConsistency { seed } => other(Arc::new(NoiseConsistency::fit(run, bank, *seed)?)),
         })
     }
 
@@ -285,11 +453,24 @@ impl DetectorSpecification {
                 message.region_shape = shape_name(*shape);
             }
             Self::ChannelDropout { masks, .. } => message.passes = masks.get() as i32,
+            Self::Disagreement { repaired } | Self::Expert { repaired, .. } => {
+                message.parameters.insert(REPAIRED.to_owned(), u64::from(repaired.version) as f64);
+            }
+            Self::ActivationShift { channels } => {
+                message.parameters.insert(CHANNELS.to_owned(), channels.get() as f64);
+            }
+            Self::NoiseConsistency { .. } => {}
         }
         if self.needs_cut() {
             layer.clone_into(&mut message.layer);
         }
         message
+    }
+}
+
+impl From<&Repair> for Beside {
+    fn from(repair: &Repair) -> Self {
+        Self { version: repair.version(), digest: repair.digest() }
     }
 }
 

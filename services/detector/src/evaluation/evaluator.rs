@@ -50,6 +50,7 @@ impl Evaluator {
     ) -> Result<v1::Evaluation, DetectorError> {
         meter.stage("load", 0, "data sets");
         let decision = self.decision(&request).await?;
+        let answering = self.networks.answering(&request.model, decision.network.record()).await?;
         let mut calibrations: Vec<Arc<Loaded>> = Vec::new();
         for (part, _) in &decision.parts {
             if !calibrations.iter().any(|one| one.name() == part.calibration.name()) {
@@ -65,9 +66,11 @@ impl Evaluator {
         let workers = self.workers;
         let work = move || {
             let started = Instant::now();
-            let run = Run::until(Arc::clone(&decision.network), gone);
+            let run = Run::until(Arc::clone(&decision.network), gone.clone());
+            let answering = answering.map(|network| Run::until(network, gone));
             let measuring = Measuring {
                 run: &run,
+                answering: answering.as_ref(),
                 decision: &decision,
                 calibrations: &calibrations,
                 meter: &meter,
@@ -82,8 +85,10 @@ impl Evaluator {
                 .collect::<Result<Vec<_>, _>>()?;
             let seconds_per_scan = time_scans(&run, &decision, &sets.clean, &clean)?;
             let targets: Vec<_> = request.triggered.iter().map(|set| set.target).collect();
+            let answering = answering.as_ref().map(|run| run.network.resource_name());
             let summary = Summary {
                 decision: &decision,
+                answering: answering.as_deref(),
                 calibrations: &calibrations,
                 clean: &clean,
                 triggered: &triggered,

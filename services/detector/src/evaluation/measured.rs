@@ -8,7 +8,7 @@ use gifthorse_defence::region::Region;
 use ndarray::{Array3, Axis};
 
 use crate::calibration::{Loaded, Part};
-use crate::decision::Decision;
+use crate::decision::{Decision, other_class};
 use crate::error::DetectorError;
 use crate::images::Images;
 use crate::job::{Meter, in_parallel};
@@ -31,10 +31,14 @@ pub(super) struct MeasuredImage {
     pub(super) row: usize,
     /// Its known class.
     pub(super) label: usize,
-    /// The network's class.
+    /// The class of the network that is watched.
     pub(super) prediction: usize,
+    /// The class that is answered where nothing is rejected: of a guarded pair, the repaired network's.
+    pub(super) answer: usize,
     /// Exact scores, by calibration and detector.
     scores: Vec<Vec<f64>>,
+    /// Whether a network asked beside the watched one sees another class, by calibration and detector.
+    other_class: Vec<Vec<bool>>,
     /// Where the evidence lies, from the first detector that can tell.
     pub(super) evidence: Option<Region>,
     /// Verdict and passes with early stopping.
@@ -52,11 +56,23 @@ impl MeasuredImage {
             None => own.sum(),
         }
     }
+
+    /// Whether the exact finding of what decides rejects the image.
+    pub(super) fn rejected_by(&self, part: &Part, calibrations: &[Arc<Loaded>]) -> bool {
+        if !part.by_class {
+            return part.threshold.rejects(self.score(part, calibrations));
+        }
+        let place = calibrations.iter().position(|one| one.name() == part.calibration.name());
+        let other = &self.other_class[place.unwrap_or_default()];
+        part.detectors.iter().any(|detector| other[*detector])
+    }
 }
 
 /// What is measured with.
 pub(super) struct Measuring<'a> {
     pub(super) run: &'a Run,
+    /// The repaired network of a guarded pair.
+    pub(super) answering: Option<&'a Run>,
     pub(super) decision: &'a Decision,
     pub(super) calibrations: &'a [Arc<Loaded>],
     pub(super) meter: &'a Meter,
@@ -83,11 +99,19 @@ impl Measuring<'_> {
     fn image(&self, row: usize, label: usize, image: &Array3<f32>) -> Result<MeasuredImage, DetectorError> {
         let subjects = Subject::of(self.run, image.view().insert_axis(Axis(0)))?;
         let subject = subjects.first().ok_or(DetectorError::Internal("looking at an image"))?;
+        let answer = match self.answering {
+            None => subject.class(),
+            Some(answering) => {
+                let subjects = Subject::of(answering, image.view().insert_axis(Axis(0)))?;
+                subjects.first().ok_or(DetectorError::Internal("looking at an image"))?.class()
+            }
+        };
         let mut scores = Vec::with_capacity(self.calibrations.len());
+        let mut other_classes = Vec::with_capacity(self.calibrations.len());
         let (mut evidence, mut passes) = (None, 0);
         let shape = self.run.network.space().shape();
         for calibration in self.calibrations {
-            let mut own = Vec::new();
+            let (mut own, mut other) = (Vec::new(), Vec::new());
             for (place, built) in calibration.detectors().iter().enumerate() {
                 let reading = built.detector().read(self.run, subject)?;
                 let found = reading.evidence.map(|evidence| evidence.on_picture(shape.height, shape.width));
@@ -96,14 +120,18 @@ impl Measuring<'_> {
                     passes += reading.passes.full + reading.passes.prefix + reading.passes.suffix;
                 }
                 own.push(reading.score);
+                other.push(other_class(&reading, subject.class()));
             }
             scores.push(own);
+            other_classes.push(other);
         }
         let mut measured = MeasuredImage {
             row,
             label,
             prediction: subject.class(),
+            answer,
             scores,
+            other_class: other_classes,
             evidence,
             early: (false, passes),
         };
@@ -123,6 +151,6 @@ impl Measuring<'_> {
 
     fn rejected(&self, image: &MeasuredImage) -> bool {
         let mut parts = self.decision.parts.iter().map(|(part, _)| part);
-        parts.any(|part| part.threshold.rejects(image.score(part, self.calibrations)))
+        parts.any(|part| image.rejected_by(part, self.calibrations))
     }
 }

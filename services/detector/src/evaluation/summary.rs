@@ -16,6 +16,8 @@ use crate::error::DetectorError;
 /// What an evaluation is counted from.
 pub(super) struct Summary<'a> {
     pub(super) decision: &'a Decision,
+    /// `models/NAME/versions/VERSION` that answers for a guarded pair.
+    pub(super) answering: Option<&'a str>,
     pub(super) calibrations: &'a [Arc<Loaded>],
     pub(super) clean: &'a MeasuredSet,
     pub(super) triggered: &'a [MeasuredSet],
@@ -28,6 +30,7 @@ impl Summary<'_> {
     pub(super) fn evaluation(&self) -> Result<v1::Evaluation, DetectorError> {
         let clean = &self.clean.images;
         let right = |image: &MeasuredImage| image.prediction == image.label;
+        let answered = |image: &MeasuredImage| image.answer == image.label;
         let rejected = |image: &MeasuredImage| self.rejected(image);
         let triggered = self
             .triggered
@@ -45,7 +48,7 @@ impl Summary<'_> {
                 .map(|one| format!("calibrations/{}", one.name()))
                 .collect(),
             clean_accuracy: Some(interval(clean, right)?),
-            guarded_clean_accuracy: Some(interval(clean, |image| right(image) && !rejected(image))?),
+            guarded_clean_accuracy: Some(interval(clean, |image| answered(image) && !rejected(image))?),
             false_rejection_rate: Some(interval(clean, rejected)?),
             triggered,
             mean_passes_clean: mean_passes(clean),
@@ -67,7 +70,7 @@ impl Summary<'_> {
 
     fn rejected(&self, image: &MeasuredImage) -> bool {
         let mut parts = self.decision.parts.iter().map(|(part, _)| part);
-        parts.any(|part| part.threshold.rejects(image.score(part, self.calibrations)))
+        parts.any(|part| image.rejected_by(part, self.calibrations))
     }
 
     /// What orders images from trojaned to clean: the score of the only part, or the combined p-value.
@@ -103,7 +106,9 @@ impl Summary<'_> {
             dataset: set.dataset.clone(),
             target: target as i32,
             attack_success_rate: Some(interval(images, hit)?),
-            residual_attack_success_rate: Some(interval(images, |image| hit(image) && accepted(image))?),
+            residual_attack_success_rate: Some(interval(images, |image| {
+                accepted(image) && image.answer == target
+            })?),
             false_acceptance_rate: Some(interval(images, accepted)?),
             // None when no trigger worked.
             false_acceptance_rate_effective: interval(&effective, accepted).ok(),
@@ -112,9 +117,7 @@ impl Summary<'_> {
             passes: passes(images),
             images: images.len() as i64,
             effective: images.iter().map(hit).collect(),
-            robust_accuracy: Some(interval(images, |image| {
-                accepted(image) && image.prediction == image.label
-            })?),
+            robust_accuracy: Some(interval(images, |image| accepted(image) && image.answer == image.label)?),
         })
     }
 
@@ -166,9 +169,8 @@ impl Summary<'_> {
         };
         let clean = scores(&self.clean.images);
         let threshold: Option<Threshold> = refusal.is_none().then_some(part.threshold);
-        let rejected = |image: &MeasuredImage| {
-            threshold.is_some_and(|threshold| threshold.rejects(image.score(part, self.calibrations)))
-        };
+        let rejected =
+            |image: &MeasuredImage| threshold.is_some() && image.rejected_by(part, self.calibrations);
         let mut triggered = Vec::new();
         for (set, target) in self.triggered.iter().zip(self.targets) {
             let target = target.unwrap_or_else(|| attacked_class(&set.images));
@@ -204,6 +206,12 @@ impl Summary<'_> {
 
     fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
+        if let Some(answering) = self.answering {
+            notes.push(format!(
+                "guarded answers are those of {answering}, the detectors watch {}",
+                self.decision.network.resource_name()
+            ));
+        }
         for set in std::iter::once(self.clean).chain(self.triggered) {
             if set.left_out > 0 {
                 notes.push(format!(

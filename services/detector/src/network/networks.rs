@@ -69,20 +69,44 @@ impl Networks {
         Self { models, loader, serving, runtime: Handle::current(), kept, ready: Mutex::default() }
     }
 
-    /// The version named, or the one that answers for `models/NAME`.
+    pub(super) const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    pub(super) const fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// The version named, or the one that is watched for `models/NAME`: the suspect of a guarded pair, else the one
+    /// that answers.
     pub(crate) async fn version(&self, name: &ModelName) -> Result<Version, DetectorError> {
         if let Some(version) = name.version {
             return Ok(version);
         }
         let promoted = self.models.promoted(&name.model).await?;
-        let version = promoted.and_then(|promotion| promotion.version);
+        let version = promoted.and_then(|promotion| promotion.suspect.or(promotion.version));
         Ok(version.ok_or_else(|| StoreError::ModelNotFound { model: name.model.clone() })?)
     }
 
-    /// The record of the version named, or of the one that answers for `models/NAME`.
+    /// The record of the version named, or of the one that is watched for `models/NAME`.
     pub(crate) async fn record(&self, name: &ModelName) -> Result<ModelRecord, DetectorError> {
         let version = self.version(name).await?;
         Ok(self.models.get_version(&name.model, version).await?)
+    }
+
+    /// The repaired network that answers for `models/NAME` while its suspect is watched; none where there is no pair
+    /// of this suspect.
+    pub(crate) async fn answering(
+        &self,
+        name: &ModelName,
+        suspect: &ModelRecord,
+    ) -> Result<Option<Arc<Watched>>, DetectorError> {
+        if name.version.is_some() {
+            return Ok(None);
+        }
+        let Some(version) = self.promoted_over(suspect).await? else { return Ok(None) };
+        let record = self.models.get_version(&name.model, version).await?;
+        self.load(record, "").await.map(Some)
     }
 
     /// The link of a version whose network a foreign server holds; none for a network that is here.

@@ -157,6 +157,9 @@ impl Deciders {
         let parts = match policy.combination {
             Combination::Fused => vec![(fused(policy, &loaded)?, Share::WHOLE)],
             Combination::WeightedMinP => shared(policy, &loaded)?,
+            Combination::AnyDisagreement => {
+                vec![(loaded[0].any_disagreement(policy.alpha)?, Share::WHOLE)]
+            }
         };
         let network = Arc::clone(&loaded[0].network);
         Ok(Decision { policy: version.to_owned(), network, parts })

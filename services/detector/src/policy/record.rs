@@ -6,7 +6,7 @@ use gifthorse_defence::level::{Level, Share};
 use gifthorse_store::{Entry, LogEntry, RecordLogs};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::{FUSED, default_weight};
+use crate::calibration::{DISAGREEMENT, FUSED, default_weight};
 use crate::error::DetectorError;
 
 /// The policies, under `policies/NAME`.
@@ -51,6 +51,7 @@ pub(crate) struct PolicyMember {
 pub(crate) enum Combination {
     Fused,
     WeightedMinP,
+    AnyDisagreement,
 }
 
 impl Entry for PolicyEntry {
@@ -75,10 +76,7 @@ impl PolicyRecord {
         let combination = match Asked::try_from(message.combination) {
             Ok(Asked::Unspecified | Asked::Fused) => Combination::Fused,
             Ok(Asked::WeightedMinP) => Combination::WeightedMinP,
-            Ok(Asked::AnyDisagreement) => {
-                let what = "ANY_DISAGREEMENT needs a repaired network, which this release does not make";
-                return Err(DetectorError::NotBuilt(what.to_owned()));
-            }
+            Ok(Asked::AnyDisagreement) => Combination::AnyDisagreement,
             Err(_) => return Err(wrong("policy.combination", message.combination)),
         };
         let fail_open = match Failure::try_from(message.failure) {
@@ -115,6 +113,16 @@ impl PolicyRecord {
                 return Err(DetectorError::field("policy.detectors", message));
             }
         }
+        if combination == Combination::AnyDisagreement {
+            if !matches!(detectors.as_slice(), [only] if only.detector == DISAGREEMENT) {
+                let message = "are not \"disagreement\" alone, which is all that ANY_DISAGREEMENT looks at";
+                return Err(DetectorError::field("policy.detectors", message));
+            }
+            if doubt.is_some() {
+                let message = "is given, but ANY_DISAGREEMENT promises nothing: use WEIGHTED_MIN_P";
+                return Err(DetectorError::field("policy.confidence", message));
+            }
+        }
         Ok(Self { combination, alpha, doubt, detectors, fail_open, refuse_trojaned })
     }
 
@@ -133,6 +141,7 @@ impl PolicyRecord {
             combination: match self.combination {
                 Combination::Fused => Asked::Fused,
                 Combination::WeightedMinP => Asked::WeightedMinP,
+                Combination::AnyDisagreement => Asked::AnyDisagreement,
             }
             .into(),
             alpha: self.alpha.as_f64(),
@@ -169,7 +178,7 @@ fn member(message: &v1::PolicyDetector, combination: Combination) -> Result<Poli
     let calibration = calibration_name(&message.calibration)?;
     let weight = match (message.weight, combination) {
         (0.0, Combination::Fused) => default_weight(&message.detector),
-        (0.0, Combination::WeightedMinP) => 1.0,
+        (0.0, Combination::WeightedMinP) | (_, Combination::AnyDisagreement) => 1.0,
         (given, _) => given,
     };
     match combination {
@@ -180,7 +189,7 @@ fn member(message: &v1::PolicyDetector, combination: Combination) -> Result<Poli
         Combination::WeightedMinP => {
             Share::from_shortest_decimal(weight)?;
         }
-        Combination::Fused => {}
+        Combination::Fused | Combination::AnyDisagreement => {}
     }
     if message.detector == FUSED && combination == Combination::Fused {
         let message = "is \"fused\": name the detectors whose scores are fused";

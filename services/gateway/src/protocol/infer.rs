@@ -95,7 +95,7 @@ impl Protocol {
         let caller = patient(caller, policy);
         let scans = (0..rows.count()).map(|row| {
             let request = v1::ScanRequest {
-                model: version.resource_name(),
+                model: version.watched_name(),
                 tensor: Some(rows.tensor(row)),
                 ..v1::ScanRequest::default()
             };

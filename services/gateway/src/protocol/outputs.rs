@@ -196,7 +196,8 @@ mod tests {
 
     fn judged(kind: Kind, p_value: Option<f64>) -> Judgement {
         let detectors = Vec::new();
-        Judgement { kind, p_value, p_value_is_bound: false, detectors, policy: String::new() }
+        let (p_value_is_bound, suspect_label) = (false, None);
+        Judgement { kind, p_value, p_value_is_bound, suspect_label, detectors, policy: String::new() }
     }
 
     fn asked(names: &[&str]) -> Vec<InferRequestedOutputTensor> {

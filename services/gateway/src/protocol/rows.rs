@@ -117,6 +117,7 @@ pub(super) mod tests {
         KnownVersion {
             model: "m".parse().unwrap(),
             version: "1".parse().unwrap(),
+            suspect: None,
             preprocessing: wire::complete(&v1::Preprocessing::default(), input).unwrap(),
             class_count: 3,
             class_names: Vec::new(),

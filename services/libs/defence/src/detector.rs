@@ -40,6 +40,12 @@ pub enum DetectionError<E> {
         /// Shape found.
         found: Vec<usize>,
     },
+    /// The activations are NaN or infinite.
+    #[error("the activations at the cut come to {value}: those of a sound network are finite")]
+    ActivationNotFinite {
+        /// What they come to.
+        value: f64,
+    },
     /// The stop rule was made for another number of passes.
     #[error(
         "the early-rejection rule was fitted for {fitted} passes, the detector makes {passes}: fit it to \
@@ -70,6 +76,7 @@ impl<E: Coded> Coded for DetectionError<E> {
             Self::Classifier(error) => error.code(),
             Self::Logits(error) => error.code(),
             Self::InputShape { .. } => ErrorCode::TensorShape,
+            Self::ActivationNotFinite { .. } => ErrorCode::ModelNotFinite,
             Self::ActivationShape { .. } | Self::ForeignRule { .. } => ErrorCode::InvalidField,
             Self::OneClass { .. } => ErrorCode::DatasetInvalid,
         }

@@ -2,13 +2,14 @@
 
 use std::num::NonZeroUsize;
 
-use ndarray::{Array2, Array4, Axis};
+use ndarray::{Array2, Axis};
 
 use crate::classifier::SplitClassifier;
 use crate::detector::{DetectionError, Detector, Passes, Reading, Subject};
 use crate::draw::Chance;
 use crate::forward;
 use crate::input::PlaneShape;
+use crate::mask::thinned;
 
 /// Minus the mean margin of y' over fixed masks of the channels at the cut, each channel being kept (and
 /// doubled, which leaves the mean of the layer as it is) or dropped by the toss of a coin.
@@ -41,16 +42,8 @@ impl<C: SplitClassifier + ?Sized> Detector<C> for ChannelDropout {
     fn read(&self, classifier: &C, subject: &Subject) -> Result<Reading, DetectionError<C::Error>> {
         forward::check_activation(classifier, self.plane)?;
         let own = forward::prefix(classifier, subject.image().insert_axis(Axis(0)))?;
-        let own = own.index_axis(Axis(0), 0);
-        let [first, second, third] = self.plane.axes();
-        let mut thinned = Array4::zeros((self.masks.nrows(), first, second, third));
-        for (mask, mut copy) in self.masks.rows().into_iter().zip(thinned.axis_iter_mut(Axis(0))) {
-            copy.assign(&own);
-            for (mut channel, weight) in copy.axis_iter_mut(self.plane.layout.channel_axis()).zip(mask) {
-                channel *= *weight;
-            }
-        }
-        let answers = forward::suffix(classifier, thinned)?;
+        let copies = thinned(own.index_axis(Axis(0), 0), self.plane, &self.masks);
+        let answers = forward::suffix(classifier, copies)?;
         let rows = answers.rows();
         let sum: f64 = (0..rows).map(|row| answers.margin(row, subject.class())).sum();
         let passes = Passes { full: 0, prefix: 1, suffix: rows };

@@ -7,7 +7,8 @@
 //! Every score is oriented so that **low = trojaned**. The way of a verdict:
 //!
 //! 1. a [`Detector`] reads a score off an input in a bounded number of forward passes: [`strip`], [`paste`],
-//!    [`dropout`], alone or summed by a [`fusion`];
+//!    [`dropout`], alone or summed by a [`fusion`]; [`shift`] and [`noise`] look inside, too, and [`pair`] asks a
+//!    second network;
 //! 2. clean inputs that nothing else was made from give [`conformal`] calibration scores;
 //! 3. a threshold is derived for an exact [`level`], or refused; [`sequential`] rules reach the same kind of
 //!    promise in fewer passes, and a [`budget`] divides one level among several detectors;
@@ -36,10 +37,14 @@ pub mod fusion;
 pub mod input;
 pub mod level;
 pub mod logits;
+mod mask;
+pub mod noise;
+pub mod pair;
 pub mod paste;
 pub mod pruning;
 pub mod region;
 pub mod sequential;
+pub mod shift;
 mod special;
 pub mod strip;
 

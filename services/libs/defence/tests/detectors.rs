@@ -15,12 +15,15 @@ use gifthorse_defence::detector::{Passes, Verdict};
 use gifthorse_defence::dropout::ChannelDropout;
 use gifthorse_defence::fusion::FusedDetector;
 use gifthorse_defence::logits::LogitsError;
+use gifthorse_defence::noise::NoiseConsistency;
+use gifthorse_defence::pair::{Companion, Disagreement, Expert};
 use gifthorse_defence::paste::{HostBank, HostError, OcclusionGuidedPaste, RegionPaste, WhiteBoxPaste};
 use gifthorse_defence::region::RegionShape;
 use gifthorse_defence::sequential::{Looks, ScoreSoFar, StopReason, StopRule};
+use gifthorse_defence::shift::ActivationShift;
 use gifthorse_defence::strip::{StripEntropy, StripError, StripMargin};
 use gifthorse_defence::{DetectionError, Detector, Reading, SplitClassifier, Subject};
-use ndarray::{Array4, Axis};
+use ndarray::{Array2, Array4, Axis};
 use toy::{CLASSES, TARGET, TRIGGER_ROWS, Toy, ToyError, bank, image, images, space, stamped};
 
 type AnyDetector = Arc<dyn Detector<Toy>>;
@@ -37,6 +40,30 @@ fn dropout(toy: &Toy) -> ChannelDropout {
     ChannelDropout::new(toy.activation_shape(), NonZeroUsize::new(20).unwrap(), 5)
 }
 
+/// The toy made into something else: repaired (the backdoor's channel is not heard) or an expert (nothing else is).
+#[derive(Debug, Clone, Copy)]
+enum Made {
+    Repaired,
+    Expert,
+}
+
+impl Companion<Toy> for Made {
+    fn logits(&self, watched: &Toy, inputs: Array4<f32>) -> Result<Array2<f32>, ToyError> {
+        watched.full.fetch_add(inputs.len_of(Axis(0)), std::sync::atomic::Ordering::SeqCst);
+        let (broken, refuses_above) = (watched.broken, watched.refuses_above);
+        let own = Toy { broken, refuses_above, ..Toy::new(watched.most) };
+        let mut activations = own.prefix(inputs)?;
+        for (channel, mut values) in activations.axis_iter_mut(Axis(3)).enumerate() {
+            match self {
+                Self::Repaired if channel == CLASSES => values.fill(0.0),
+                Self::Expert if channel != CLASSES => values.fill(0.0),
+                Self::Repaired | Self::Expert => {}
+            }
+        }
+        own.suffix(activations)
+    }
+}
+
 /// Every detector and the passes it has to take for an input of class [`TARGET`].
 fn all(toy: &Toy) -> Vec<(&'static str, AnyDetector, Passes)> {
     let (bands, hosts) = (RegionShape::Bands, hosts(toy));
@@ -50,6 +77,10 @@ fn all(toy: &Toy) -> Vec<(&'static str, AnyDetector, Passes)> {
         ("occlusion", Arc::new(OcclusionGuidedPaste::new(hosts, bands).unwrap()), Passes::full(7 + 2 * 5)),
         ("white box", Arc::new(white_box), inside(7 * 5)),
         ("dropout", Arc::new(dropout(toy)), inside(20)),
+        ("noise", Arc::new(NoiseConsistency::fit(toy, &bank(12), 3).unwrap()), inside(3)),
+        ("shift", Arc::new(ActivationShift::of(toy, &bank(12), 20).unwrap()), inside(0)),
+        ("expert alone", Arc::new(Expert::new(Made::Expert, None)), Passes::full(1)),
+        ("expert", Arc::new(Expert::new(Made::Expert, Some(Made::Repaired))), Passes::full(2)),
     ]
 }
 
@@ -75,7 +106,8 @@ fn trojaned_inputs_score_below_clean_ones() {
     for subject in Subject::of(&toy, trojaned.view()).unwrap() {
         assert_eq!(subject.class(), TARGET, "the trigger works");
     }
-    let mut detectors = all(&toy);
+    // The toy's backdoor hangs on a single channel, which noise drops like any other.
+    let mut detectors: Vec<_> = all(&toy).into_iter().filter(|(name, ..)| *name != "noise").collect();
     detectors.push(("fusion", Arc::new(fused(&toy)), Passes::default()));
     for (name, detector, _) in detectors {
         let clean = scores(&detector.read_all(&toy, clean.view()).unwrap());
@@ -84,6 +116,46 @@ fn trojaned_inputs_score_below_clean_ones() {
         let highest_trojaned = trojaned.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         assert!(highest_trojaned < lowest_clean, "{name}: {highest_trojaned} against {lowest_clean}");
     }
+}
+
+#[test]
+fn a_repaired_network_disagrees_about_trojaned_inputs_only() {
+    let toy = Toy::new(1000);
+    let detector = Disagreement::new(Made::Repaired);
+    let (clean, labels) = images(30, 3);
+    let trojaned = detector.read_all(&toy, stamped(clean.clone()).view()).unwrap();
+    for ((clean, trojaned), label) in
+        detector.read_all(&toy, clean.view()).unwrap().iter().zip(trojaned).zip(labels)
+    {
+        let class = |reading: &Reading| reading.votes.as_ref().unwrap().ranked();
+        assert_eq!(class(clean), [(label, 1)], "the vote is the repaired network's");
+        assert_eq!(class(&trojaned), [(label, 1)]);
+        // The attacker's own class is where it says it is.
+        assert_eq!(trojaned.score < 0.5, label != TARGET, "{}", trojaned.score);
+        assert!(clean.score > 0.5);
+        assert_eq!(trojaned.passes, Passes::full(1));
+    }
+}
+
+#[test]
+fn a_shift_is_measured_from_the_bank() {
+    let toy = Toy::new(1000);
+    let own = ActivationShift::of(&toy, &bank(12), 3).unwrap();
+    let mean = own.read_all(&toy, bank(12).images()).unwrap().iter().map(|one| one.score).sum::<f64>() / 12.0;
+    assert!(mean.abs() < 1e-6, "the bank does not shift against itself: {mean}");
+}
+
+#[test]
+fn noise_is_strong_enough_to_move_most_clean_answers() {
+    let toy = Toy::new(1000);
+    let detector = NoiseConsistency::fit(&toy, &bank(12), 3).unwrap();
+    let (clean, trojaned) = (images(30, 3).0, stamped(images(30, 3).0));
+    let mean = |images: &Array4<f32>| {
+        scores(&detector.read_all(&toy, images.view()).unwrap()).iter().sum::<f64>() / 30.0
+    };
+    let (clean, trojaned) = (mean(&clean), mean(&trojaned));
+    assert!((0.3..1.0).contains(&clean), "clean answers fall by {clean} on average");
+    assert!((-1.0..1.0).contains(&trojaned));
 }
 
 #[test]
@@ -109,7 +181,7 @@ fn the_winning_region_lies_on_the_trigger() {
     for (name, detector, _) in all(&toy) {
         for reading in detector.read_all(&toy, trojaned.view()).unwrap() {
             let Some(evidence) = reading.evidence else {
-                assert!(["entropy", "margin", "dropout"].contains(&name), "{name} knows no place");
+                assert!(!["paste", "occlusion", "white box"].contains(&name), "{name} knows a place");
                 continue;
             };
             let place = evidence.on_picture(toy::HEIGHT, toy::WIDTH);
@@ -273,6 +345,10 @@ fn what_cannot_be_judged_is_an_error() {
     // Rows beyond what it takes: the toy's own error has to come through.
     let refusing = Toy { refuses_above: 0, ..Toy::new(1000) };
     for (name, detector, _) in &detectors {
+        if *name == "shift" {
+            // It looks at activations alone, and those of the broken toy are sound.
+            continue;
+        }
         let refused = detector.read(&broken, &subject).unwrap_err();
         assert!(
             matches!(refused, DetectionError::Logits(LogitsError::NotFinite { .. })),

@@ -125,6 +125,19 @@ pub enum StoreError {
         /// What the gate found.
         reason: String,
     },
+    /// The suspect of a pair takes other pictures, or has other classes, than the version that would answer.
+    #[error(
+        "version {version} of model {model} cannot answer beside the suspect {suspect}: it takes other pictures or has \
+         other classes; promote it without keeping the suspect"
+    )]
+    UnlikePair {
+        /// The model.
+        model: Identifier,
+        /// The version that would answer.
+        version: Version,
+        /// The suspect.
+        suspect: Version,
+    },
     /// Someone else promoted a version in between.
     #[error("the etag of model {model} is {found}, not {expected}: read the model again, then decide again")]
     EtagMismatch {
@@ -219,6 +232,7 @@ impl Coded for StoreError {
             Self::RequestIdReused { .. } => ErrorCode::RequestIdReused,
             Self::EtagMismatch { .. } => ErrorCode::EtagMismatch,
             Self::NotRepaired { .. } => ErrorCode::NotRepaired,
+            Self::UnlikePair { .. } => ErrorCode::InvalidField,
             Self::InUse { .. } => ErrorCode::InUse,
             Self::TooSlow { .. } => ErrorCode::DeadlineExceeded,
             Self::DigestMismatch { .. } => ErrorCode::DigestMismatch,
@@ -233,6 +247,7 @@ impl Coded for StoreError {
             Self::Field { field, .. } => Some((*field).to_owned()),
             Self::PageToken { .. } => Some("page_token".to_owned()),
             Self::EtagMismatch { .. } => Some("etag".to_owned()),
+            Self::UnlikePair { .. } => Some("keep_suspect".to_owned()),
             Self::RequestIdReused { .. } => Some("request_id".to_owned()),
             _ => None,
         }

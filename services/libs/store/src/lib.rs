@@ -52,8 +52,8 @@ pub use file_name::{FileName, OriginalName};
 pub use import::{ImportStart, ModelImport};
 pub use job_files::{CheckpointContents, Checkpoints, JobReportContents, JobReports, checkpoint_name};
 pub use model_record::{
-    LINK_FILE, LayerRecord, LinkRecord, MODEL_FILE, ModelRecord, ModelSource, ModelSpecification,
-    ParentVersion, Provenance, RepairAnswer, RepairGate, SuspectClass, TensorNames,
+    EXPERT_FILE, LINK_FILE, LayerRecord, LinkRecord, MODEL_FILE, ModelRecord, ModelSource,
+    ModelSpecification, ParentVersion, Provenance, RepairAnswer, RepairGate, SuspectClass, TensorNames,
 };
 pub use models::{Model, Models};
 pub use page::{Page, PageRequest};

@@ -14,6 +14,8 @@ use crate::stored_file::StoredFiles;
 
 /// The file that a version is served from.
 pub const MODEL_FILE: &str = "model.onnx";
+/// What a repair leaves beside its network: a copy of the suspect that forgot the task and kept the backdoor.
+pub const EXPERT_FILE: &str = "expert.onnx";
 
 /// What a version has instead of [`MODEL_FILE`] when a foreign server holds its network: how it is asked, and
 /// what it answered to fixed probes when it was linked.

@@ -17,6 +17,8 @@ pub enum SuspectRule {
     KeepPrevious,
     /// This version.
     Named(Version),
+    /// What the version was repaired from; for one that did not come of a repair, as with `KeepPrevious`.
+    Origin,
 }
 
 /// Which version shall answer.
@@ -45,10 +47,10 @@ impl PromotionRequest {
         }
         let suspect = match self.suspect {
             SuspectRule::None => None,
-            SuspectRule::KeepPrevious if previous == Some(self.version) => {
+            SuspectRule::KeepPrevious | SuspectRule::Origin if previous == Some(self.version) => {
                 latest.and_then(|latest| latest.suspect)
             }
-            SuspectRule::KeepPrevious => previous,
+            SuspectRule::KeepPrevious | SuspectRule::Origin => previous,
             SuspectRule::Named(suspect) => Some(suspect),
         };
         Ok(Some(Choice { version: Some(self.version), suspect }))
@@ -74,13 +76,22 @@ impl Models {
     /// Makes a version answer for the model, atomically, and answers the promotion that counts then.
     ///
     /// Fails with [`StoreError::EtagMismatch`] when someone else was faster than an expected etag, and with
-    /// [`StoreError::NotRepaired`] for a repaired network that the gate has not let through.
-    pub async fn promote(&self, model: &Identifier, request: PromotionRequest) -> Result<Promotion> {
+    /// [`StoreError::NotRepaired`] for a repaired network that the gate has not let through, and with
+    /// [`StoreError::UnlikePair`] for a suspect of other pictures or classes.
+    pub async fn promote(&self, model: &Identifier, mut request: PromotionRequest) -> Result<Promotion> {
         let record = self.get_version(model, request.version).await?;
-        if let Some(RepairGate { answer: RepairAnswer::NotRepaired, reason }) =
-            record.specification.repair_gate
+        if request.suspect == SuspectRule::Origin
+            && record.specification.repair_gate.is_some()
+            && let Some(parent) =
+                record.specification.provenance.parent.as_ref().filter(|one| one.model == *model)
         {
-            return Err(StoreError::NotRepaired { model: model.clone(), version: request.version, reason });
+            request.suspect = SuspectRule::Named(parent.version);
+        }
+        if let Some(RepairGate { answer: RepairAnswer::NotRepaired, reason }) =
+            &record.specification.repair_gate
+        {
+            let (version, reason) = (request.version, reason.clone());
+            return Err(StoreError::NotRepaired { model: model.clone(), version, reason });
         }
         if let SuspectRule::Named(suspect) = request.suspect {
             self.get_version(model, suspect).await?;
@@ -94,6 +105,19 @@ impl Models {
             if folder.objects.size(&folder.mark(version)).await?.is_none() {
                 take_back(&folder, &promotion).await?;
                 return Err(StoreError::ModelVersionNotFound { model: model.clone(), version });
+            }
+        }
+        // One picture is prepared once for both networks of a pair.
+        if let Some(suspect) = promotion.suspect {
+            let other = self.get_version(model, suspect).await?.specification;
+            let own = record.specification;
+            if own.preprocessing != other.preprocessing || own.classes.count() != other.classes.count() {
+                take_back(&folder, &promotion).await?;
+                return Err(StoreError::UnlikePair {
+                    model: model.clone(),
+                    version: request.version,
+                    suspect,
+                });
             }
         }
         Ok(promotion)

@@ -12,7 +12,8 @@ use gifthorse_api::status::{invalid_field, status_of};
 use gifthorse_api::v1;
 use gifthorse_api::v1::models_server::Models as ModelsRpc;
 use gifthorse_store::{
-    ModelRecord, Models, PageRequest, PromotionCondition, PromotionRequest, StoreError, SuspectRule,
+    ModelRecord, Models, PageRequest, Promotion, PromotionCondition, PromotionRequest, StoreError,
+    SuspectRule,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -38,16 +39,15 @@ impl ModelsService {
         Self { models, repository, importer, linker, exporter }
     }
 
-    async fn promoted(&self, model: &Identifier) -> Result<Option<Version>, Status> {
-        let promotion = self.models.promoted(model).await.map_err(|error| status_of(&error))?;
-        Ok(promotion.and_then(|promotion| promotion.version))
+    async fn promoted(&self, model: &Identifier) -> Result<Option<Promotion>, Status> {
+        self.models.promoted(model).await.map_err(|error| status_of(&error))
     }
 
     /// The record of a name; without a version, the promoted one's.
-    async fn record(&self, name: &str) -> Result<(ModelRecord, bool), Status> {
+    async fn record(&self, name: &str) -> Result<(ModelRecord, Option<Promotion>), Status> {
         let name: ModelName = parse(name)?;
         let promoted = self.promoted(&name.model).await?;
-        let Some(version) = name.version.or(promoted) else {
+        let Some(version) = name.version.or_else(|| promoted.as_ref()?.version) else {
             // Nothing is promoted: is there such a model at all?
             self.models.get(&name.model).await.map_err(|error| status_of(&error))?;
             return Err(invalid_field("name", "names a model without a promoted version: name a version"));
@@ -62,10 +62,10 @@ impl ModelsService {
             }
             found => found.map_err(|error| status_of(&error))?,
         };
-        Ok((record, promoted == Some(version)))
+        Ok((record, promoted))
     }
 
-    fn answer(&self, record: &ModelRecord, promoted: bool) -> v1::ModelVersion {
+    fn answer(&self, record: &ModelRecord, promoted: Option<&Promotion>) -> v1::ModelVersion {
         record::version(record, promoted, &self.repository.state(&record.model, record.version))
     }
 
@@ -115,8 +115,8 @@ impl ModelsRpc for ModelsService {
         request: Request<Streaming<v1::ImportModelRequest>>,
     ) -> Result<Response<v1::ModelVersion>, Status> {
         let record = self.importer.clone().import(request.into_inner()).await?;
-        let promoted = self.promoted(&record.model).await? == Some(record.version);
-        Ok(Response::new(self.answer(&record, promoted)))
+        let promoted = self.promoted(&record.model).await?;
+        Ok(Response::new(self.answer(&record, promoted.as_ref())))
     }
 
     async fn link_model(
@@ -124,8 +124,8 @@ impl ModelsRpc for ModelsService {
         request: Request<v1::LinkModelRequest>,
     ) -> Result<Response<v1::ModelVersion>, Status> {
         let record = self.linker.clone().link(request.into_inner()).await?;
-        let promoted = self.promoted(&record.model).await? == Some(record.version);
-        Ok(Response::new(self.answer(&record, promoted)))
+        let promoted = self.promoted(&record.model).await?;
+        Ok(Response::new(self.answer(&record, promoted.as_ref())))
     }
 
     async fn check_linked_model(
@@ -141,7 +141,7 @@ impl ModelsRpc for ModelsService {
         }
         let checked = self.repository.check_link(&record.model, record.version).await;
         checked.map_err(|error| status_of(&error))?;
-        Ok(Response::new(self.answer(&record, promoted)))
+        Ok(Response::new(self.answer(&record, promoted.as_ref())))
     }
 
     async fn get_model(&self, request: Request<v1::GetModelRequest>) -> Result<Response<v1::Model>, Status> {
@@ -170,7 +170,7 @@ impl ModelsRpc for ModelsService {
         request: Request<v1::GetModelVersionRequest>,
     ) -> Result<Response<v1::ModelVersion>, Status> {
         let (record, promoted) = self.record(&request.into_inner().name).await?;
-        Ok(Response::new(self.answer(&record, promoted)))
+        Ok(Response::new(self.answer(&record, promoted.as_ref())))
     }
 
     async fn list_model_versions(
@@ -185,7 +185,7 @@ impl ModelsRpc for ModelsService {
         for damaged in &found.damaged {
             tracing::error!(%model, error = %damaged, "a version cannot be listed");
         }
-        let versions = found.items.iter().map(|record| self.answer(record, promoted == Some(record.version)));
+        let versions = found.items.iter().map(|record| self.answer(record, promoted.as_ref()));
         Ok(Response::new(v1::ListModelVersionsResponse {
             model_versions: versions.collect(),
             next_page_token: found.next_page_token,
@@ -214,10 +214,10 @@ impl ModelsRpc for ModelsService {
                 request.etag.parse().map_err(|error: StoreError| status_of(&error))?,
             )
         };
-        let suspect = if request.keep_suspect { SuspectRule::KeepPrevious } else { SuspectRule::None };
+        let suspect = if request.keep_suspect { SuspectRule::Origin } else { SuspectRule::None };
         // Existence first, so that a missing version is said to be missing and not to be unready.
         self.models.get_version(&model, version).await.map_err(|error| status_of(&error))?;
-        self.repository.prepare(&model, version).await.map_err(|error| status_of(&error))?;
+        let _hold = self.repository.prepare(&model, version).await.map_err(|error| status_of(&error))?;
         let promotion = PromotionRequest { version, suspect, condition };
         self.models.promote(&model, promotion).await.map_err(|error| status_of(&error))?;
         self.in_step(&model).await;

@@ -3,7 +3,7 @@
 use gifthorse_api::name::{Identifier, ModelName, Version};
 use gifthorse_api::v1;
 use gifthorse_dataset::wire;
-use gifthorse_store::{Model, ModelRecord, ModelSource, Provenance, RepairAnswer};
+use gifthorse_store::{Model, ModelRecord, ModelSource, Promotion, Provenance, RepairAnswer};
 use jiff::Timestamp;
 
 use crate::repository::VersionState;
@@ -30,13 +30,19 @@ pub(super) fn model(model: &Model) -> v1::Model {
     }
 }
 
-/// A version, with whether it is promoted and how it is here.
-pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState) -> v1::ModelVersion {
+/// A version, with what is promoted for its model and how it is here.
+pub(super) fn version(
+    record: &ModelRecord,
+    promotion: Option<&Promotion>,
+    state: &VersionState,
+) -> v1::ModelVersion {
     let specification = &record.specification;
+    let own = promotion.filter(|promotion| promotion.version == Some(record.version));
+    let suspect = own.and_then(|promotion| promotion.suspect);
     v1::ModelVersion {
         name: version_name(&record.model, record.version),
         create_time: Some(timestamp(record.create_time)),
-        promoted,
+        promoted: own.is_some(),
         state: match state {
             VersionState::Ready(_) => v1::model_version::State::Ready,
             VersionState::Loading => v1::model_version::State::Loading,
@@ -96,6 +102,7 @@ pub(super) fn version(record: &ModelRecord, promoted: bool, state: &VersionState
         }),
         digest: record.digest.to_string(),
         repair_gate: specification.repair_gate.as_ref().map(repair_gate),
+        suspect_version: suspect.map(|suspect| version_name(&record.model, suspect)).unwrap_or_default(),
     }
 }
 

@@ -8,24 +8,47 @@ use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_api::v1;
 use gifthorse_api::v1::repair_gate::Result as GateResult;
 use gifthorse_defence::pruning::{GateAnswer, GateVerdict};
-use gifthorse_store::{MODEL_FILE, ModelSource, ParentVersion, Provenance, RepairAnswer, RepairGate};
+use gifthorse_store::{
+    EXPERT_FILE, MODEL_FILE, ModelSource, ParentVersion, Provenance, RepairAnswer, RepairGate, StoreError,
+};
 
+use super::expert::{self, Expert};
 use super::gate::{REPAIRED, judging_rows, reasons, repaired};
 use super::job::Job;
 use super::state::Answers;
 use super::work::Work;
 use crate::engine::{Advance, Cancelled, EngineFault, Extent, NewVersion, Outcome};
 
-/// Nothing is left to do but to write, which [`finish`] does.
-pub(super) struct Export;
+/// The expert is trained here, where one is wanted; all else is written by [`finish`].
+#[derive(Default)]
+pub(super) struct Export {
+    done: u64,
+}
+
+/// Networks that are written: the repaired one, and the expert.
+fn networks(job: &Job) -> u64 {
+    1 + u64::from(job.settings.expert && job.state.found.given_up.is_none())
+}
 
 impl Work for Export {
-    fn extent(&self, _: &Job) -> Result<Extent, EngineFault> {
-        Ok(Extent { done: 0, total: 1, unit: "networks" })
+    fn extent(&self, job: &Job) -> Result<Extent, EngineFault> {
+        Ok(Extent { done: 0, total: networks(job), unit: "networks" })
     }
 
-    fn advance(&mut self, _: &mut Job, _: &Cancelled) -> Result<Advance, EngineFault> {
-        Ok(Advance { done: 1, ..Advance::default() })
+    fn advance(&mut self, job: &mut Job, cancelled: &Cancelled) -> Result<Advance, EngineFault> {
+        self.done += 1;
+        let mut advance = Advance { done: self.done, ..Advance::default() };
+        if self.done < networks(job) {
+            let said = match expert::train(job, cancelled)? {
+                Expert::Made { onnx, said } => {
+                    job.weights.expert = Some(onnx);
+                    said
+                }
+                Expert::None { said } => said,
+            };
+            advance.log.push(said);
+        }
+        Ok(advance)
     }
 }
 
@@ -44,7 +67,13 @@ pub(super) fn finish(job: &Job, folder: &Path) -> Result<Outcome, EngineFault> {
     };
     let onnx = folder.join(MODEL_FILE);
     std::fs::write(&onnx, repaired(job)?).map_err(|error| EngineFault::file("write", &onnx, &error))?;
-    let name = MODEL_FILE.parse().map_err(|error| EngineFault::of::<gifthorse_store::StoreError>(&error))?;
+    let named = |name: &str| name.parse().map_err(|error| EngineFault::of::<StoreError>(&error));
+    let mut files = vec![(named(MODEL_FILE)?, onnx)];
+    if let Some(bytes) = &job.weights.expert {
+        let path = folder.join(EXPERT_FILE);
+        std::fs::write(&path, bytes).map_err(|error| EngineFault::file("write", &path, &error))?;
+        files.push((named(EXPERT_FILE)?, path));
+    }
     Ok(Outcome {
         gate: v1::RepairGate { result: result(verdict.answer).into(), reason: reasons(verdict) },
         layer: material.site.cut.layer.clone(),
@@ -54,10 +83,11 @@ pub(super) fn finish(job: &Job, folder: &Path) -> Result<Outcome, EngineFault> {
         attack_success_rate_before: attack_success(job, &state.before)?,
         attack_success_rate_after: attack_success(job, after)?,
         // Nothing new comes of a repair that was given up.
-        version: state.found.given_up.is_none().then(|| NewVersion {
-            files: vec![(name, onnx)],
-            specification: Box::new(specification(job, verdict)),
-        }),
+        version: state
+            .found
+            .given_up
+            .is_none()
+            .then(|| NewVersion { files, specification: Box::new(specification(job, verdict)) }),
         report: super::record::write(job, &folder.join("report"))?,
     })
 }

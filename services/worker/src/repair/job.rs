@@ -78,7 +78,7 @@ impl Engine for RepairJob {
             }
             Stage::FineTune => Box::new(fine_tune::FineTune::begin(&mut self.job)?),
             Stage::Gate => Box::new(gate::Judging::begin(&self.job)?),
-            Stage::Export => Box::new(export::Export),
+            Stage::Export => Box::new(export::Export::default()),
         };
         self.work.extent(&self.job)
     }

@@ -11,6 +11,7 @@
 //! | | [`invert`] | or finds triggers and unlearns them |
 //! | gate | [`gate`] | whether the result may vote |
 //! | export | [`export`] | the network as a version, the report |
+//! | | [`expert`] | and a copy of the suspect that kept the backdoor alone, for the detector |
 //!
 //! The mathematics is in the rooms `defence` (rankings, rules, the gate), `network` (surgery) and `training`;
 //! here it is put in order, cut into pieces of a second, and made to survive a death between any two.
@@ -20,6 +21,7 @@ mod baseline;
 mod candidates;
 mod choose;
 mod examples;
+mod expert;
 mod export;
 mod fine_tune;
 mod gate;

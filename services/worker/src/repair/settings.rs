@@ -18,6 +18,8 @@ const GATE_ATTACK_SUCCESS: f64 = 0.05;
 const CONFIDENCE: f64 = 0.95;
 const EPOCHS: u32 = 10;
 const BATCH: usize = 32;
+/// The parameter that says whether an expert is trained.
+const EXPERT: &str = "expert";
 
 /// How the pruned network is tuned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,8 @@ pub(super) struct Settings {
     pub(super) tuning: TuningParameters,
     /// What the inversion was given by name.
     pub(super) inversion: InversionParameters,
+    /// Whether an expert is trained beside the repair.
+    pub(super) expert: bool,
 }
 
 /// Parameters of the tuning; none leaves them to the service.
@@ -180,6 +184,12 @@ impl Settings {
             );
             return Err(EngineFault::invalid(ErrorCode::NotBuilt, message));
         }
+        let mut parameters = specification.parameters.clone();
+        let expert = match parameters.remove(EXPERT) {
+            None | Some(1.0) => true,
+            Some(0.0) => false,
+            Some(value) => return Err(wrong(EXPERT, value, "1, or 0 for no expert")),
+        };
         let limits = specification.gate.unwrap_or_default();
         let or = |value: f64, default: f64| if value > 0.0 { value } else { default };
         let share = |value: f64| Share::from_shortest_decimal(value).map_err(|error| EngineFault::of(&error));
@@ -209,8 +219,9 @@ impl Settings {
             },
             seed: specification.seed,
             threads,
-            tuning: TuningParameters::read(&specification.parameters, method)?,
-            inversion: InversionParameters::read(&specification.parameters)?,
+            tuning: TuningParameters::read(&parameters, method)?,
+            inversion: InversionParameters::read(&parameters)?,
+            expert,
         })
     }
 }
@@ -236,6 +247,21 @@ mod tests {
         assert_eq!((settings.method, settings.epochs), (Method::Ft, 10));
         assert_eq!(settings.gate.doubt, "0.05".parse().unwrap());
         assert_eq!(settings.gate.attack_success, "0.05".parse().unwrap());
+    }
+
+    #[test]
+    fn an_expert_is_made_unless_told_otherwise() {
+        let read = |value: Option<f64>, method: FineTuning| {
+            let parameters = value.map(|value| ("expert".to_owned(), value)).into_iter().collect();
+            let fine_tuning = method.into();
+            Settings::read(&v1::PruningSpecification { parameters, fine_tuning, ..Default::default() })
+                .map(|settings| settings.expert)
+        };
+        for method in [FineTuning::Ft, FineTuning::Invert] {
+            assert!(read(None, method).unwrap() && read(Some(1.0), method).unwrap());
+            assert!(!read(Some(0.0), method).unwrap());
+            assert!(read(Some(0.5), method).unwrap_err().to_string().contains("0 for no expert"));
+        }
     }
 
     #[test]

@@ -10,12 +10,14 @@ pub(super) const LEGACY: [&str; 1] = [STRIP_ENTROPY];
 
 /// The detectors and their settings. A setting is of the detectors that know it: passes and blend of the
 /// STRIP family (passes of the channel dropout, where that family was not asked for), looks of its entropy,
-/// hosts and shape of the region pastes, the layer of those that look inside.
+/// hosts and shape of the region pastes, the layer of those that look inside, the repaired version of those that ask
+/// a second network.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Detectors")]
 pub(super) struct Settings {
     /// Measure this detector and let it decide; give it again for further ones. There are `strip_entropy`,
-    /// `strip_margin`, `region_paste`, `region_paste_guided`, `region_paste_layer`, `channel_dropout`
+    /// `strip_margin`, `region_paste`, `region_paste_guided`, `region_paste_layer`, `channel_dropout`,
+    /// `activation_shift`, `noise_consistency`, and beside a repaired version `disagreement` and `expert`
     /// [default: all that the network allows; the fused score of `strip_margin`, `region_paste` and
     /// `channel_dropout` decides]
     #[arg(long = "detector", value_name = "NAME")]
@@ -38,6 +40,10 @@ pub(super) struct Settings {
     /// Layer of the detectors that look inside [default: the last one that the output cannot bypass]
     #[arg(long, value_name = "LAYER")]
     layer: Option<String>,
+    /// The repaired version, of the same model, that is asked beside the one that is watched [default: the one
+    /// promoted over it]
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..))]
+    repaired: Option<u32>,
 }
 
 /// Which detectors know a setting.
@@ -47,6 +53,7 @@ enum Family {
     Entropy,
     Paste,
     Inside,
+    Beside,
 }
 
 impl Family {
@@ -55,7 +62,11 @@ impl Family {
             Self::Strip => detector.starts_with("strip_"),
             Self::Entropy => detector == STRIP_ENTROPY,
             Self::Paste => detector.starts_with("region_paste"),
-            Self::Inside => matches!(detector, "region_paste_layer" | CHANNEL_DROPOUT),
+            Self::Inside => matches!(
+                detector,
+                "region_paste_layer" | CHANNEL_DROPOUT | "activation_shift" | "noise_consistency"
+            ),
+            Self::Beside => matches!(detector, "disagreement" | "expert"),
         }
     }
 
@@ -65,6 +76,7 @@ impl Family {
             Self::Entropy => STRIP_ENTROPY,
             Self::Paste => "region_paste",
             Self::Inside => CHANNEL_DROPOUT,
+            Self::Beside => "disagreement",
         }
     }
 }
@@ -100,7 +112,7 @@ impl Settings {
         self.given().iter().all(|(_, _, given)| !given)
     }
 
-    fn given(&self) -> [(&'static str, Family, bool); 6] {
+    fn given(&self) -> [(&'static str, Family, bool); 7] {
         [
             ("--passes", Family::Strip, self.passes.is_some()),
             ("--looks", Family::Entropy, !self.looks.is_empty()),
@@ -108,6 +120,7 @@ impl Settings {
             ("--hosts", Family::Paste, self.hosts.is_some()),
             ("--region-shape", Family::Paste, self.region_shape.is_some()),
             ("--layer", Family::Inside, self.layer.is_some()),
+            ("--repaired", Family::Beside, self.repaired.is_some()),
         ]
     }
 
@@ -127,8 +140,8 @@ impl Settings {
     }
 
     fn message(&self, name: &str, masks: bool) -> v1::DetectorSettings {
-        let families = [Family::Strip, Family::Entropy, Family::Paste, Family::Inside];
-        let [strip, entropy, paste, inside] = families.map(|family| family.holds(name));
+        let families = [Family::Strip, Family::Entropy, Family::Paste, Family::Inside, Family::Beside];
+        let [strip, entropy, paste, inside, beside] = families.map(|family| family.holds(name));
         let passes = strip || (masks && name == CHANNEL_DROPOUT);
         v1::DetectorSettings {
             detector: name.to_owned(),
@@ -142,6 +155,12 @@ impl Settings {
                 .map(|shape| shape.to_string())
                 .unwrap_or_default(),
             layer: self.layer.clone().filter(|_| inside).unwrap_or_default(),
+            parameters: self
+                .repaired
+                .filter(|_| beside)
+                .map(|version| ("repaired".to_owned(), f64::from(version)))
+                .into_iter()
+                .collect(),
             ..Default::default()
         }
     }
@@ -192,6 +211,16 @@ mod tests {
         assert!(margin.blend.is_some() && margin.layer.is_empty());
         assert_eq!((paste.passes, paste.hosts, paste.region_shape.as_str()), (0, 5, "blocks"));
         assert_eq!((dropout.passes, dropout.layer.as_str()), (0, "pool_3"));
+    }
+
+    #[test]
+    fn the_repaired_version_reaches_those_that_ask_it() {
+        let settings = Settings { repaired: Some(2), ..named(&["disagreement", "activation_shift"]) };
+        let messages = settings.messages(false).unwrap();
+        assert_eq!(messages[0].parameters, [("repaired".to_owned(), 2.0)].into());
+        assert!(messages[1].parameters.is_empty());
+        let settings = Settings { repaired: Some(2), ..named(&["strip_margin"]) };
+        assert!(settings.messages(false).is_err());
     }
 
     #[test]

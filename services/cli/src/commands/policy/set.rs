@@ -54,6 +54,9 @@ enum Combination {
     Fused,
     /// Any of them may reject within its share of the budget.
     MinP,
+    /// Another class of the repaired network rejects, as in older tools; takes `disagreement` alone, and nothing is
+    /// promised.
+    AnyDisagreement,
 }
 
 /// What an Open Inference Protocol client sees of a trojaned row.
@@ -88,6 +91,7 @@ impl Arguments {
             // The service knows the weights that go with the detectors' scores.
             Combination::Fused => 0.0,
             Combination::MinP => 1.0 / self.detectors.len() as f64,
+            Combination::AnyDisagreement => 1.0,
         };
         let detectors = self.detectors.iter().map(|share| v1::PolicyDetector {
             detector: share.detector.clone(),
@@ -100,6 +104,7 @@ impl Arguments {
             combination: match combination {
                 Combination::Fused => policy::Combination::Fused,
                 Combination::MinP => policy::Combination::WeightedMinP,
+                Combination::AnyDisagreement => policy::Combination::AnyDisagreement,
             }
             .into(),
             alpha: self.alpha.value(),
