@@ -193,7 +193,7 @@ fn read(
         } else {
             part.threshold.rejects(finding.score)
         };
-        return Ok(vec![Finding { rejected, p_value, ..finding }]);
+        return Ok(vec![Finding { p_value, rejected, ..finding }]);
     };
     let score = fusion.score(part.detectors.iter().map(|place| of(place).score));
     let members: Vec<Finding> = part

@@ -139,9 +139,9 @@ async fn a_pair_answers_with_the_repaired_network_and_watches_the_suspect() {
     );
 
     let shares = settings.map(|name| (name, 0.2));
-    let shared = policy(Combination::WeightedMinP, &calibration.name, &shares);
-    let shared = set(&house, shared).await.unwrap();
-    let found = answers_when(&house, |answer| answer.policy == shared.name).await;
+    let split = policy(Combination::WeightedMinP, &calibration.name, &shares);
+    let split = set(&house, split).await.unwrap();
+    let found = answers_when(&house, |answer| answer.policy == split.name).await;
     assert_eq!(labels(&found), suspect);
     for (answer, repaired) in found.iter().zip(&repaired) {
         assert_eq!(answer.model_version, "models/lab/versions/2");

@@ -20,7 +20,7 @@ use super::record::{
     Summary,
 };
 use super::request::CalibrationRequest;
-use super::specification::{Asked, Built, DetectorSpecification, Means, REPAIRED};
+use super::specification::{Asked, AskedBeside, Built, DetectorSpecification, Means, REPAIRED};
 use crate::error::DetectorError;
 use crate::images::Images;
 use crate::job::{Meter, in_parallel};
@@ -104,9 +104,10 @@ impl Maker {
 
     /// The version that detectors ask beside the watched one: the one named, else the one promoted over it.
     async fn beside(&self, record: &ModelRecord, asked: &Asked) -> Result<Option<Version>, DetectorError> {
-        let Some(named) = asked.beside()? else { return Ok(None) };
-        if named.is_some() {
-            return Ok(named);
+        match asked.beside()? {
+            AskedBeside::None => return Ok(None),
+            AskedBeside::Named(version) => return Ok(Some(version)),
+            AskedBeside::Promoted => {}
         }
         let over = self.networks.promoted_over(record).await?;
         over.map(Some).ok_or_else(|| {

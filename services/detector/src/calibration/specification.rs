@@ -141,6 +141,17 @@ impl Built {
     }
 }
 
+/// The version that detectors ask beside the watched one, as a request says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AskedBeside {
+    /// No detector asks one.
+    None,
+    /// The one promoted over the watched one.
+    Promoted,
+    /// This one.
+    Named(Version),
+}
+
 /// What a request asks for, before the bank is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Asked {
@@ -178,12 +189,15 @@ impl Asked {
         self.settings.iter().map(of).max().unwrap_or_default()
     }
 
-    /// Whether a detector asks a version beside the watched one, and which where the request names it.
-    pub(crate) fn beside(&self) -> Result<Option<Option<Version>>, DetectorError> {
+    /// Which version detectors ask beside the watched one.
+    pub(crate) fn beside(&self) -> Result<AskedBeside, DetectorError> {
         let asking =
             self.settings.iter().filter(|one| [DISAGREEMENT, EXPERT].contains(&one.detector.as_str()));
-        let mut versions = asking.map(|one| one.parameters.get(REPAIRED).copied().map(version).transpose());
-        let Some(first) = versions.next().transpose()? else { return Ok(None) };
+        let mut versions = asking.map(|one| match one.parameters.get(REPAIRED) {
+            Some(number) => version(*number).map(AskedBeside::Named),
+            None => Ok(AskedBeside::Promoted),
+        });
+        let Some(first) = versions.next().transpose()? else { return Ok(AskedBeside::None) };
         for other in versions {
             if other? != first {
                 let message =
@@ -191,7 +205,7 @@ impl Asked {
                 return Err(DetectorError::field("detectors.parameters", message));
             }
         }
-        Ok(Some(first))
+        Ok(first)
     }
 
     /// Writes down which version is asked, so that the calibration is one of it and of no other.

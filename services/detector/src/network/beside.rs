@@ -108,10 +108,8 @@ impl Networks {
                 Ok(self.whole(&record, MODEL_FILE).await?)
             }
         };
-        let expert = match record.files.iter().any(|(file, _)| file.as_str() == EXPERT_FILE) {
-            true => Some(self.whole(&record, EXPERT_FILE).await?),
-            false => None,
-        };
+        let has_expert = record.files.iter().any(|(file, _)| file.as_str() == EXPERT_FILE);
+        let expert = if has_expert { Some(self.whole(&record, EXPERT_FILE).await?) } else { None };
         Ok(Repair { version, digest: record.digest, name, repaired, expert })
     }
 

@@ -51,7 +51,7 @@ impl Companion<Toy> for Made {
     fn logits(&self, watched: &Toy, inputs: Array4<f32>) -> Result<Array2<f32>, ToyError> {
         watched.full.fetch_add(inputs.len_of(Axis(0)), std::sync::atomic::Ordering::SeqCst);
         let (broken, refuses_above) = (watched.broken, watched.refuses_above);
-        let own = Toy { broken, refuses_above, ..Toy::new(watched.most) };
+        let own = Toy { refuses_above, broken, ..Toy::new(watched.most) };
         let mut activations = own.prefix(inputs)?;
         for (channel, mut values) in activations.axis_iter_mut(Axis(3)).enumerate() {
             match self {

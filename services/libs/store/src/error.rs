@@ -220,7 +220,10 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 impl Coded for StoreError {
     fn code(&self) -> ErrorCode {
         match self {
-            Self::Field { .. } | Self::RecordRefused { .. } | Self::Address { .. } => ErrorCode::InvalidField,
+            Self::Field { .. }
+            | Self::RecordRefused { .. }
+            | Self::Address { .. }
+            | Self::UnlikePair { .. } => ErrorCode::InvalidField,
             Self::RecordTooLarge { .. } => ErrorCode::TooLarge,
             Self::FileName { .. } => ErrorCode::InvalidName,
             Self::PageToken { .. } => ErrorCode::InvalidPageToken,
@@ -232,7 +235,6 @@ impl Coded for StoreError {
             Self::RequestIdReused { .. } => ErrorCode::RequestIdReused,
             Self::EtagMismatch { .. } => ErrorCode::EtagMismatch,
             Self::NotRepaired { .. } => ErrorCode::NotRepaired,
-            Self::UnlikePair { .. } => ErrorCode::InvalidField,
             Self::InUse { .. } => ErrorCode::InUse,
             Self::TooSlow { .. } => ErrorCode::DeadlineExceeded,
             Self::DigestMismatch { .. } => ErrorCode::DigestMismatch,

@@ -1,4 +1,4 @@
-//! The backdoor expert (`BaDExpert`, Xie et al., ICLR 2024): a copy of the suspect that is taught wrong classes of clean
+//! The backdoor expert (BaDExpert, Xie et al., ICLR 2024): a copy of the suspect that is taught wrong classes of clean
 //! images until it has forgotten the task. What it still says with confidence, it says because of a trigger.
 
 use std::ops::ControlFlow;

@@ -161,7 +161,6 @@ impl Settings {
                 .map(|version| ("repaired".to_owned(), f64::from(version)))
                 .into_iter()
                 .collect(),
-            ..Default::default()
         }
     }
 }
