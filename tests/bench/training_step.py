@@ -30,7 +30,7 @@ class DeepId(nn.Module):
         widths = (3, 20, 40, 60)
         self.front = nn.Sequential()
         for kernel, (taken, made) in zip((4, 3, 3), zip(widths, widths[1:])):
-            self.front += [nn.Conv2d(taken, made, kernel), nn.ReLU(), nn.MaxPool2d(2)]
+            self.front.extend([nn.Conv2d(taken, made, kernel), nn.ReLU(), nn.MaxPool2d(2)])
         self.last = nn.Sequential(nn.Conv2d(60, 80, 2), nn.ReLU())
         self.one, self.two, self.output = nn.Linear(1200, 160), nn.Linear(960, 160), nn.Linear(160, 1283)
 
