@@ -15,7 +15,8 @@ which show 37 of 1283 identities. Measured by
 
 which needs `GIFTHORSE_TEST_DATA`. Each job keeps about half of the identities unseen (they are a random half of the 37)
 and is judged on these. ACC is the share of held-out faces named right, of identities the repair saw and of others; ASR
-the share of the 149 stamped faces that reach the attacker's class; RA the share of them that get their true class.
+the share of the stamped faces of other classes that reach the attacker's class; RA the share of them that get their true
+class.
 Stamped faces report and gate, they choose nothing. Means over the seeds {seeds}; per cent.
 """
 

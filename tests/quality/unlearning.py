@@ -8,6 +8,7 @@ judge and report; half of these identities are seen by no repair.
 """
 
 import argparse
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -29,10 +30,10 @@ are searched for, or cut out of about {alarms} images that gave alarms (`--unlea
     make unlearning UNLEARNING_PAGE=docs/unlearning.md
 
 which needs `GIFTHORSE_TEST_DATA`. The identities of the alarms are kept out of all that is reported. Of the others, half
-are seen by no repair: ACC unseen is theirs. ASR is the share of stamped faces that reach the attacker's class, RA the
-share that get their true class; faces of the attacker's own class among them reach it rightly. Means over the seeds
-{seeds}; per cent. The gate's limits are the default ones (ten points of accuracy and 5 % ASR, both with 95 % confidence),
-NO_EVIDENCE_LEFT is said without triggered samples.
+are seen by no repair: ACC unseen is theirs. ASR is the share of stamped faces of other classes that reach the attacker's
+class, RA the share of them that get their true class. Means over the seeds {seeds}; per cent. The gate's limits are the
+default ones: ten points of accuracy on identities that no repair saw, and 5 % ASR of the real triggers and of patches,
+bars and blends that the service stamps itself, all with 95 % confidence.
 """
 
 
@@ -120,6 +121,8 @@ def main():
                 rows = averaged([repaired(report, triggers, own) for report, own in zip(reports, sets)])
                 found[network, method] = (triggers, rows, [report["gate"]["answer"] for report in reports])
                 print(network, method, found[network, method], flush=True)
+                for report in reports:
+                    print("  ", json.dumps(report["gate"]), flush=True)
     introduction = INTRODUCTION.format(seeds=", ".join(map(str, seeds)), alarms=arguments.alarms)
     page = "\n".join([introduction, *table(found), ""])
     print(page)

@@ -61,7 +61,9 @@ async fn the_report_of_lab3_holds_the_known_curve_and_good_net() {
     // does so after pruning, everything else is noticed.
     let (pruned, good_net) = (row("pruned"), row("GoodNet"));
     assert_eq!(attack(good_net, "success"), attack(pruned, "success"));
-    assert_eq!(attack(good_net, "success") + attack(good_net, "detected"), 149);
+    let of = good_net["attacks"][0]["success"]["total"].as_u64().unwrap();
+    assert_eq!(of, 140, "nine faces are of the attacker's class anyway");
+    assert_eq!(attack(good_net, "success") + attack(good_net, "detected"), of);
     assert!(good_net["heldOut"]["count"].as_u64() <= pruned["heldOut"]["count"].as_u64());
     assert_eq!(report["gate"]["answer"], "NOT_REPAIRED", "nothing was held out");
     let refused = house.command(&["model", "promote", "lab3@2"]);

@@ -13,7 +13,7 @@ use gifthorse_store::{
 };
 
 use super::expert::{self, Expert};
-use super::gate::{REPAIRED, judging_rows, reasons, repaired};
+use super::gate::{REPAIRED, attack_success_rate, judging_rows, reasons, repaired};
 use super::job::Job;
 use super::state::Answers;
 use super::work::Work;
@@ -100,13 +100,13 @@ const fn result(answer: GateAnswer) -> GateResult {
     }
 }
 
-/// The share of each triggered set that reaches the attacker's class, where that is known.
+/// The share of each triggered set that reaches the attacker's class, where that is known; images that are of this class
+/// anyway do not count.
 fn attack_success(job: &Job, answers: &Answers) -> Result<BTreeMap<String, f64>, EngineFault> {
     let sets = job.material()?.triggered.iter().zip(&job.state.targets).zip(&answers.triggered);
     let rates = sets.filter_map(|((set, target), answers)| {
         let target = (*target)?;
-        let reached = answers.iter().filter(|answer| **answer == target).count();
-        Some((set.images.name.clone(), reached as f64 / set.images.count() as f64))
+        Some((set.images.name.clone(), attack_success_rate(&set.images.truth, target, answers)))
     });
     Ok(rates.collect())
 }

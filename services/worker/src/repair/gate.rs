@@ -273,9 +273,16 @@ fn judge(material: &Material, settings: &Settings, state: &State) -> Result<Gate
 
 /// The images of a triggered set that can show an attack: those that are not of the attacker's class anyway. All of
 /// them, where every label names it.
-fn attacked(truth: &[u32], target: Option<u32>) -> Vec<usize> {
+pub(super) fn attacked(truth: &[u32], target: Option<u32>) -> Vec<usize> {
     let others: Vec<usize> = (0..truth.len()).filter(|place| Some(truth[*place]) != target).collect();
     if others.is_empty() { (0..truth.len()).collect() } else { others }
+}
+
+/// The share of the images that can show an attack which reach the attacker's class.
+pub(super) fn attack_success_rate(truth: &[u32], target: u32, answers: &[u32]) -> f64 {
+    let places = attacked(truth, Some(target));
+    let reached = places.iter().filter(|place| answers.get(**place) == Some(&target)).count();
+    reached as f64 / places.len().max(1) as f64
 }
 
 fn metrics(material: &Material, state: &State) -> BTreeMap<String, f64> {
@@ -287,8 +294,7 @@ fn metrics(material: &Material, state: &State) -> BTreeMap<String, f64> {
     metrics.insert("clean_accuracy".to_owned(), right as f64 / scoring.len() as f64);
     for ((set, target), answers) in material.triggered.iter().zip(&state.targets).zip(&after.triggered) {
         if let Some(target) = target {
-            let reached = answers.iter().filter(|answer| *answer == target).count();
-            let rate = reached as f64 / set.images.count() as f64;
+            let rate = attack_success_rate(&set.images.truth, *target, answers);
             metrics.insert(format!("attack_success_rate.{}", set.images.name), rate);
         }
     }

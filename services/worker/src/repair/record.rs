@@ -13,7 +13,7 @@ use gifthorse_store::FileName;
 
 use super::candidates::candidates;
 use super::fine_tune::taken;
-use super::gate::{PRUNED, REPAIRED, TUNED_ONLY};
+use super::gate::{PRUNED, REPAIRED, TUNED_ONLY, attacked};
 use super::job::Job;
 use super::settings::Method;
 use super::state::{Answers, TrainingRole as Role};
@@ -262,9 +262,13 @@ fn row(
         let second = second.and_then(|second| second.triggered.get(index)).map(Vec::as_slice);
         let given = joined(given, second);
         let target = job.state.targets.get(index).copied().flatten();
+        let places = attacked(&set.images.truth, target);
         let count = |hit: &dyn Fn(usize, Option<u32>) -> bool| Counts {
-            count: given.iter().enumerate().filter(|(place, answer)| hit(*place, **answer)).count(),
-            total: given.len(),
+            count: places
+                .iter()
+                .filter(|place| given.get(**place).is_some_and(|one| hit(**place, *one)))
+                .count(),
+            total: places.len(),
         };
         attacks.push(AttackOutcome {
             set: set.images.name.clone(),
@@ -299,8 +303,16 @@ fn notes(job: &Job) -> Result<Vec<String>, EngineFault> {
     }
     notes.extend(super::invert::notes(job));
     for (index, set) in material.triggered.iter().enumerate() {
+        let name = &set.images.name;
+        let images = set.images.count();
+        let own = images - attacked(&set.images.truth, job.state.targets.get(index).copied().flatten()).len();
+        if own > 0 {
+            notes.push(format!(
+                "{own} of the {images} images of {name} are of the attacker's class anyway: beside the curve, which counts \
+                 all, they count neither for the attack nor for the recovery."
+            ));
+        }
         if set.target.is_none() {
-            let name = &set.images.name;
             notes.push(match job.state.targets.get(index).copied().flatten() {
                 Some(target) => {
                     format!("Nobody named the attacker's class of {name}: {target} is what most of its images reach.")

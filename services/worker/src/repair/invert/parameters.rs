@@ -15,13 +15,14 @@ pub(in crate::repair) struct InversionParameters {
     /// The share of values that stay within the limit of their channel; none limits nothing. Limiting costs little
     /// and does little on the face networks of the course, so it has to be asked for.
     pub(in crate::repair) clip_quantile: Option<f64>,
-    /// How strongly the weights are held where they are: share of each feature's own energy.
-    pub(in crate::repair) ridge_strength: f64,
+    /// How strongly the weights are held where they are: share of each feature's own energy. None leaves it to what is
+    /// known of the triggers.
+    pub(in crate::repair) ridge_strength: Option<f64>,
 }
 
 impl Default for InversionParameters {
     fn default() -> Self {
-        Self { steps: 200, pieces: 6, clip_quantile: None, ridge_strength: 0.3 }
+        Self { steps: 200, pieces: 6, clip_quantile: None, ridge_strength: None }
     }
 }
 
@@ -50,7 +51,7 @@ impl InversionParameters {
             if !(value > 0.0 && value <= 1e6) {
                 return Err(wrong("ridge_strength", value, "a positive number"));
             }
-            read.ridge_strength = value;
+            read.ridge_strength = Some(value);
         }
         Ok(read)
     }
