@@ -13,6 +13,7 @@ use gifthorse_store::{Committed, Datasets, ModelRecord, StoreError};
 use ndarray::{Array3, Axis};
 use tokio_util::sync::CancellationToken;
 
+use super::asked::{Asked, AskedBeside};
 use super::augment::augmented;
 use super::partition::{Candidates, Partition, Wanted};
 use super::record::{
@@ -20,7 +21,7 @@ use super::record::{
     Summary,
 };
 use super::request::CalibrationRequest;
-use super::specification::{Asked, AskedBeside, Built, DetectorSpecification, Means, REPAIRED};
+use super::specification::{Built, DetectorSpecification, Means, REPAIRED};
 use crate::error::DetectorError;
 use crate::images::Images;
 use crate::job::{Meter, in_parallel};

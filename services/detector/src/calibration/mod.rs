@@ -1,5 +1,6 @@
 //! Calibrations: the scores of clean data, kept for ever, from which thresholds are derived.
 
+mod asked;
 mod augment;
 mod library;
 mod loaded;

@@ -6,7 +6,7 @@ use gifthorse_dataset::preprocessing::Preprocessing;
 use gifthorse_dataset::wire;
 use gifthorse_store::{DatasetRecord, ModelRecord, Sha256Digest};
 
-use super::specification::Asked;
+use super::asked::Asked;
 use crate::error::DetectorError;
 
 /// Characters of the digest in a calibration's name.
