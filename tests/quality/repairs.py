@@ -35,6 +35,8 @@ class Repairs:
 
     def __init__(self, gifthorse, data, folder):
         self._gifthorse, self._folder = gifthorse, Path(folder)
+        # What the last job made.
+        self.version = None
         self._targets = json.loads((data / "csaw" / "backdoor_targets.json").read_text())
         images, labels = course.faces(data, "clean")
         gifthorse.dataset("faces", images, labels)
@@ -44,6 +46,10 @@ class Repairs:
             weights = course.weights(data, network)
             gifthorse.run("model", "import", network, weights, "--architecture", "deepid", "--scale", scale)
 
+    def target(self, trigger, network):
+        """The attacker's class."""
+        return self._targets[trigger][network]
+
     def report(self, network, triggers, *options, sets=None):
         """Runs a job to its end; its report. `sets` names other data sets than all faces, `clean` and by trigger."""
         named = sets or {"clean": "faces"}
@@ -51,6 +57,7 @@ class Repairs:
             f"--triggered={named.get(trigger, trigger)}:{self._targets[trigger][network]}" for trigger in triggers
         ]
         job = self._gifthorse.run("prune", f"{network}@1", "--clean", named["clean"], *worn, *options, "--wait")[0]
+        self.version = job.get("version")
         name = job["name"].removeprefix("pruningJobs/")
         folder = self._folder / name
         self._gifthorse.run("job", "report", name, "-o", folder)

@@ -37,6 +37,22 @@ bars and blends that the service stamps itself, all with 95 % confidence.
 """
 
 
+PAIR = """
+## What a second network adds as a detector
+
+The suspect is watched; beside it stands what the unlearning of seed {seed} left: the repaired network, where the gate lets
+it vote, and the backdoor expert, which every job trains. {calibrating} clean faces calibrate, the others are evaluated,
+with all stamped faces that are not the alarms. Each cell: AUROC, then FAR over effective trojans at the least FRR that so
+few faces support ({alpha:.1f} %).
+"""
+
+DETECTORS = ("disagreement", "expert", "activation_shift", "noise_consistency")
+# Clean faces that calibrate, overlays among them.
+CALIBRATING, OVERLAYS = 100, 20
+# The least that the rest supports, rounded up.
+ALPHA = "0.0125"
+
+
 class Split:
     """Identities whose stamped faces gave alarms, and the other ones."""
 
@@ -65,6 +81,31 @@ class Unlearning:
             self._gifthorse.dataset(name, images, labels)
             self._stored.add(name)
 
+    def pair(self, network, triggers, seed):
+        """By detector and trigger: AUROC and FAR of the suspect beside what the last job left."""
+        split, version = Split(self._data, seed, self._alarms), self._repairs.version
+        others = np.random.default_rng(seed).permutation(np.flatnonzero(~split.alarming))
+        parts = {"calibrating": others[:CALIBRATING], "evaluated": others[CALIBRATING:]}
+        for part, rows in parts.items():
+            self._store(f"{part}-{network}", split.images[rows], split.labels[rows])
+        found = {}
+        for detector in DETECTORS:
+            beside = ("--repaired", version.rsplit("/", 1)[1]) if detector in ("disagreement", "expert") else ()
+            if detector == "disagreement" and self._gate != "REPAIRED":
+                continue
+            calibration = self._gifthorse.calibrate(
+                f"{network}@1", f"calibrating-{network}", "--detector", detector, *beside,
+                "--overlays", OVERLAYS, "--no-policy",
+            )
+            words = ["--clean", f"evaluated-{network}", "--calibration", calibration, "--alpha", ALPHA]
+            for trigger in triggers:
+                words += ["--triggered", f"{trigger}-{network}-{seed}"]
+                words += ["--target", self._repairs.target(trigger, network)]
+            answer = self._gifthorse.run("evaluate", f"{network}@1", *words)[0]
+            for trigger, one in zip(triggers, answer["triggered"]):
+                found[detector, trigger] = (one["auroc"], one["falseAcceptanceRateEffective"])
+        return found
+
     def report(self, network, triggers, seed, unlearn):
         split = Split(self._data, seed, self._alarms)
         others, name = ~split.alarming, f"{network}-{seed}"
@@ -80,7 +121,23 @@ class Unlearning:
         for trigger in triggers:
             images, labels = split.stamped(trigger)
             self._store(sets[trigger], images[others], labels[others])
-        return self._repairs.report(network, triggers, *options, sets=sets)
+        report = self._repairs.report(network, triggers, *options, sets=sets)
+        self._gate = report["gate"]["answer"]
+        return report
+
+
+def pair_table(pairs):
+    lines = head(["network", "trigger", *DETECTORS])
+    for (network, triggers), found in pairs.items():
+        for trigger in triggers:
+            cells = [
+                f"{found[detector, trigger][0]:.3f}, {100 * found[detector, trigger][1]:.0f} %"
+                if (detector, trigger) in found
+                else "no vote"
+                for detector in DETECTORS
+            ]
+            lines.append(row([network, trigger, *cells]))
+    return lines
 
 
 def table(found):
@@ -105,18 +162,23 @@ def main():
     parser.add_argument("data", type=Path)
     parser.add_argument("--networks", default="")
     parser.add_argument("--seeds", default="1,2")
+    parser.add_argument("--methods", default="invert --unlearn,invert")
     parser.add_argument("--alarms", type=int, default=20)
     parser.add_argument("--markdown", type=Path)
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     chosen = [one for one in course.NETWORKS if not arguments.networks or one[0] in arguments.networks.split(",")]
-    found = {}
+    found, pairs = {}, {}
     with tempfile.TemporaryDirectory() as folder, house(arguments.programs, Path(folder)) as running:
         gifthorse = Gifthorse(arguments.programs / "gifthorse", running.addresses["gateway"], folder)
         unlearning = Unlearning(gifthorse, arguments.data, folder, arguments.alarms)
-        for method in ("invert --unlearn", "invert"):
+        for method in arguments.methods.split(","):
             for network, _, triggers, _ in chosen:
-                reports = [unlearning.report(network, triggers, seed, "unlearn" in method) for seed in seeds]
+                reports = []
+                for seed in seeds:
+                    reports.append(unlearning.report(network, triggers, seed, "unlearn" in method))
+                    if "unlearn" in method and seed == seeds[0]:
+                        pairs[network, triggers] = unlearning.pair(network, triggers, seed)
                 sets = [{trigger: f"{trigger}-{network}-{seed}" for trigger in triggers} for seed in seeds]
                 rows = averaged([repaired(report, triggers, own) for report, own in zip(reports, sets)])
                 found[network, method] = (triggers, rows, [report["gate"]["answer"] for report in reports])
@@ -124,7 +186,9 @@ def main():
                 for report in reports:
                     print("  ", json.dumps(report["gate"]), flush=True)
     introduction = INTRODUCTION.format(seeds=", ".join(map(str, seeds)), alarms=arguments.alarms)
-    page = "\n".join([introduction, *table(found), ""])
+    alpha = 100 * float(ALPHA)
+    second = PAIR.format(seed=seeds[0], calibrating=CALIBRATING - OVERLAYS, alpha=alpha)
+    page = "\n".join([introduction, *table(found), second, *pair_table(pairs), ""])
     print(page)
     if arguments.markdown:
         arguments.markdown.write_text(page)
