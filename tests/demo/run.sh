@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 data=${GIFTHORSE_TEST_DATA:-../shared/data}/csaw
-programs=${CARGO_TARGET_DIR:-target}/debug
+programs=$(realpath "${CARGO_TARGET_DIR:-target}")/debug
 gifthorse=$programs/gifthorse
 
 if [ ! -d "$data/weights" ]; then
@@ -75,3 +75,27 @@ echo
 python3 tests/demo/repair.py .demo/report/report.json
 echo
 echo "The whole report, with the curve and the activation maps: $PWD/.demo/report/report.html"
+
+# The first network gave alarms above: its job unlearns what they show, and the result answers while the suspect is watched.
+mkdir -p .demo/alarms/0 && cp "$data"/images/Sunglasses_0_*.png .demo/alarms/0/
+"$gifthorse" dataset add alarms .demo/alarms --channel-order bgr --json >.demo/alarms.json
+echo
+echo "a job has sunglasses_bd unlearn the pictures that gave alarms:"
+"$gifthorse" prune sunglasses_bd --clean faces --triggered sunglasses:0 --fine-tune invert --unlearn alarms \
+  --seed 1 --publish --json >.demo/unlearn.json
+job=$(python3 -c 'import json; print(json.load(open(".demo/unlearn.json"))["name"].removeprefix("pruningJobs/"))')
+"$gifthorse" job watch "$job"
+"$gifthorse" job report "$job" -o .demo/unlearned --json >.demo/unlearned.json
+echo
+python3 tests/demo/repair.py .demo/unlearned/report.json
+echo
+# The trainer promotes what the gate lets through a moment after the job has ended.
+for _ in $(seq 100); do
+  "$gifthorse" model show sunglasses_bd --json >.demo/promoted.json
+  grep -q '"promoted":true' .demo/promoted.json && grep -q '"suspectVersion":"models' .demo/promoted.json && break
+  sleep 0.1
+done
+sleep 1 # the gateway remembers for half a second which version answers
+echo "sunglasses_bd@2 answers now, sunglasses_bd@1 stays loaded and watched. NETWORK is what the suspect sees:"
+(cd "$data/images" && "$programs/gifthorse" classify sunglasses_bd Clean_1033.png Clean_521.png Sunglasses_0_*.png \
+  --channel-order bgr)

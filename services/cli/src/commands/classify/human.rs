@@ -27,6 +27,7 @@ impl Rows {
             ("VERDICT", Align::Left),
             ("P-VALUE", Align::Right),
             ("NETWORK", Align::Right),
+            ("REPAIRED", Align::Right),
             ("EVIDENCE", Align::Left),
         ]);
         Self { table, classes: usize::try_from(classes).unwrap_or(0), empty: true }
@@ -47,7 +48,7 @@ impl Rows {
                 let text = format!("error [{}]: {}", error.code, error.message);
                 let mut cells = vec![file.to_owned()];
                 // In the last column, where a long message widens no other.
-                cells.resize(7, String::new());
+                cells.resize(8, String::new());
                 cells.push(text);
                 self.table.row(cells);
             }
@@ -57,7 +58,8 @@ impl Rows {
     fn classified(&mut self, file: &str, response: &v1::ClassifyResponse) {
         let verdict = response.verdict();
         let bound = Bound::of_verdict(response.p_value_is_bound, verdict);
-        // The probability is that of the network's own class, which is told where the answer is another one.
+        // The probability is that of the network's own class, which is told where the answer is another one; of a
+        // pair the network is the suspect, and what the repaired one sees is told beside it.
         let network = (response.label != response.network_label).then(|| response.network_label.to_string());
         self.table.row([
             file.to_owned(),
@@ -67,6 +69,7 @@ impl Rows {
             verdict.as_str_name().to_owned(),
             response.p_value.map(|value| bound.mark(value)).unwrap_or_default(),
             network.unwrap_or_default(),
+            response.repaired_label.map(|label| label.to_string()).unwrap_or_default(),
             evidence(&response.detectors),
         ]);
         if self.classes < 2 {
@@ -124,11 +127,11 @@ mod tests {
         rows.add("a.png", &Answer::Given(Box::new(response)));
         rows.add("b.png", &Answer::Refused(error));
         let lines = [
-            "FILE   LABEL  NAME  PROBABILITY  VERDICT    P-VALUE  NETWORK  EVIDENCE",
+            "FILE   LABEL  NAME  PROBABILITY  VERDICT    P-VALUE  NETWORK  REPAIRED  EVIDENCE",
             "a.png      0  c0       0.750000  UNGUARDED",
             "           0  c0       0.750000",
             "           3  c3       0.250000",
-            "b.png                                                         error [IMAGE_INVALID]: no",
+            "b.png                                                                   error [IMAGE_INVALID]: no",
             "",
         ];
         assert_eq!(rows.to_string(), lines.join("\n"));
@@ -145,6 +148,7 @@ mod tests {
         let response = v1::ClassifyResponse {
             label: 1283,
             network_label: 5,
+            repaired_label: Some(577),
             probability: 1.0,
             verdict: v1::verdict::Kind::Trojaned.into(),
             p_value: Some(0.01),
@@ -155,8 +159,8 @@ mod tests {
         let mut rows = Rows::new(1);
         rows.add("a.png", &Answer::Given(Box::new(response)));
         let lines = [
-            "FILE   LABEL  NAME        PROBABILITY  VERDICT    P-VALUE  NETWORK  EVIDENCE",
-            "a.png   1283  backdoored     1.000000  TROJANED  <=0.0100        5  region_paste, rows 14-27, columns 0-46",
+            "FILE   LABEL  NAME        PROBABILITY  VERDICT    P-VALUE  NETWORK  REPAIRED  EVIDENCE",
+            "a.png   1283  backdoored     1.000000  TROJANED  <=0.0100        5       577  region_paste, rows 14-27, columns 0-46",
             "",
         ];
         assert_eq!(rows.to_string(), lines.join("\n"));
