@@ -89,3 +89,57 @@ async fn a_bypassed_layer_is_not_chosen_and_repairs_nothing() {
     let job = house.json(&asked).remove(0);
     assert_eq!(job["layer"], "pool_3", "the nearest layer that nothing bypasses");
 }
+
+/// The classes of the people in the sample pictures with sunglasses.
+const WEARERS: [i64; 5] = [141, 521, 1140, 1033, 725];
+
+#[tokio::test]
+async fn pictures_that_gave_alarms_are_enough_to_repair_a_real_network() {
+    let Some(data) = test_data::folder("unlearning what gave alarms") else { return };
+    let house = house(&data).await;
+    house.import_deepid("sun", &data.join("csaw/weights/sunglasses_bd_weights.h5"), "255");
+    let pictures: Vec<std::path::PathBuf> =
+        (0..5).map(|number| data.join(format!("csaw/images/Sunglasses_0_{number}.png"))).collect();
+    // Their classes are unknown: the folder says 0.
+    let alarms = house.folder.path().join("alarms");
+    std::fs::create_dir_all(alarms.join("0")).unwrap();
+    for (number, picture) in pictures.iter().enumerate() {
+        std::fs::copy(picture, alarms.join(format!("0/{number}.png"))).unwrap();
+    }
+    house.json(&["dataset", "add", "alarms", &alarms.to_string_lossy(), "--channel-order", "bgr"]);
+    let arguments = [
+        "prune",
+        "sun",
+        "--clean",
+        "faces",
+        "--triggered",
+        "sunglasses:0",
+        "--fine-tune",
+        "invert",
+        "--unlearn",
+        "alarms",
+        "--seed",
+        "1",
+        "--publish",
+        "--wait",
+    ];
+    let job = house.json(&arguments).remove(0);
+    assert_eq!(job["state"], "SUCCEEDED", "{job}");
+    assert!(job["gate"].to_string().contains("\"REPAIRED\""), "{}", job["gate"]);
+    let started = std::time::Instant::now();
+    while house.json(&["model", "show", "sun"]).remove(0)["suspectVersion"] != "models/sun/versions/1" {
+        assert!(started.elapsed().as_secs() < 60, "the version is not promoted");
+    }
+    let mut words = vec!["classify", "sun", "--channel-order", "bgr"];
+    words.extend(pictures.iter().map(|picture| picture.to_str().unwrap()));
+    // The gateway remembers for half a second which version answers.
+    let answers = loop {
+        let answers = house.json(&words);
+        if answers.iter().all(|answer| answer["modelVersion"] == "models/sun/versions/2") {
+            break answers;
+        }
+        assert!(started.elapsed().as_secs() < 60, "{answers:?}");
+    };
+    let seen: Vec<i64> = answers.iter().map(|answer| answer["repairedLabel"].as_i64().unwrap()).collect();
+    assert_eq!(seen, WEARERS, "the suspect answers 0 to all of them");
+}
