@@ -31,7 +31,8 @@ are searched for, or cut out of about {alarms} images that gave alarms (`--unlea
 
 which needs `GIFTHORSE_TEST_DATA`. The identities of the alarms are kept out of all that is reported. Of the others, half
 are seen by no repair: ACC unseen is theirs. ASR is the share of stamped faces of other classes that reach the attacker's
-class, RA the share of them that get their true class. Means over the seeds {seeds}; per cent. The gate's limits are the
+class, RA the share of them that get their true class. Means over the seeds {seeds}; per cent. `unchanged` are networks
+whose repair was given up, because no trigger was found or too much accuracy would have gone. The gate's limits are the
 default ones: ten points of accuracy on identities that no repair saw, and 5 % ASR of the real triggers and of patches,
 bars and blends that the service stamps itself, all with 95 % confidence.
 """
@@ -41,9 +42,10 @@ PAIR = """
 ## What a second network adds as a detector
 
 The suspect is watched; beside it stands what the unlearning of seed {seed} left: the repaired network, where the gate lets
-it vote, and the backdoor expert, which every job trains. {calibrating} clean faces calibrate, the others are evaluated,
+it vote, and the backdoor expert, where the job's copy forgot the task. {calibrating} clean faces calibrate, the others are evaluated,
 with all stamped faces that are not the alarms. Each cell: AUROC, then FAR over effective trojans at the least FRR that so
-few faces support ({alpha:.1f} %).
+few faces support ({alpha:.1f} %). Neither the activation shift nor noise consistency is worth a share of a budget on these
+networks; both are offered because older tools have them.
 """
 
 DETECTORS = ("disagreement", "expert", "activation_shift", "noise_consistency")
@@ -88,10 +90,14 @@ class Unlearning:
         parts = {"calibrating": others[:CALIBRATING], "evaluated": others[CALIBRATING:]}
         for part, rows in parts.items():
             self._store(f"{part}-{network}", split.images[rows], split.labels[rows])
+        shown = self._gifthorse.run("model", "show", f"{network}@{version.rsplit('/', 1)[1]}")[0]
+        files = {file["fileName"] for file in shown["files"]}
         found = {}
         for detector in DETECTORS:
             beside = ("--repaired", version.rsplit("/", 1)[1]) if detector in ("disagreement", "expert") else ()
             if detector == "disagreement" and self._gate != "REPAIRED":
+                continue
+            if detector == "expert" and "expert.onnx" not in files:
                 continue
             calibration = self._gifthorse.calibrate(
                 f"{network}@1", f"calibrating-{network}", "--detector", detector, *beside,
@@ -133,7 +139,7 @@ def pair_table(pairs):
             cells = [
                 f"{found[detector, trigger][0]:.3f}, {100 * found[detector, trigger][1]:.0f} %"
                 if (detector, trigger) in found
-                else "no vote"
+                else "none"
                 for detector in DETECTORS
             ]
             lines.append(row([network, trigger, *cells]))
@@ -144,7 +150,8 @@ def table(found):
     lines = head(["network", "method", "row", "ACC seen", "ACC unseen", "ASR / RA", "gate"])
     percent = lambda rate: "-" if rate is None else f"{100 * rate:.1f}"  # noqa: E731
     for (network, method), (triggers, rows, gates) in found.items():
-        for name in ("before", next(name for name in reversed(rows) if name != "GoodNet")):
+        # Where one seed's repair was given up and another's was not, both outcomes are there.
+        for name in [name for name in rows if name not in ("pruned", "GoodNet")]:
             values = rows[name]
             attacks = "; ".join(
                 f"{trigger} {percent(values[f'{trigger} ASR'])} / {percent(values[f'{trigger} RA'])}"

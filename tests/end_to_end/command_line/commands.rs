@@ -80,7 +80,7 @@ async fn a_model_lives_through_the_command_line() {
     let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
     assert_eq!(
         columns,
-        ["FILE", "LABEL", "NAME", "PROBABILITY", "VERDICT", "P-VALUE", "NETWORK", "EVIDENCE"]
+        ["FILE", "LABEL", "NAME", "PROBABILITY", "VERDICT", "P-VALUE", "NETWORK", "REPAIRED", "EVIDENCE"]
     );
     assert_eq!(table.lines().count(), 3);
 

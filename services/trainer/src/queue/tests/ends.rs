@@ -24,7 +24,7 @@ pub(super) async fn a_job_is_completed_once_and_published_once(place: Place) {
     let mut new = new_job("", 0);
     new.specification.publish = true;
     let id = pair.one.create(new).await.unwrap().into_job().id;
-    let leased = pair.acquire(&pair.one).await.unwrap();
+    let leased = pair.acquired(&pair.one).await;
     let job = pair.one.complete(&leased.token, repaired()).await.unwrap();
     let told = job.message();
     assert_eq!((told.state(), told.pruned_channels, told.attempts), (State::Succeeded, 45, 1));
@@ -104,7 +104,7 @@ pub(super) async fn faults_are_repeated_by_their_class(place: Place) {
     }
     let id = pair.queued().await.id;
     for (pause, state) in [(2, State::Queued), (4, State::Queued), (0, State::Failed)] {
-        let leased = pair.acquire(&pair.one).await.unwrap();
+        let leased = pair.acquired(&pair.one).await;
         let gone = fault(Kind::Internal, ErrorCode::StoreUnavailable);
         let job = pair.one.fail(&leased.token, gone).await.unwrap();
         assert_eq!(job.state, state);
@@ -124,7 +124,7 @@ pub(super) async fn deadlines_and_ages_are_kept(place: Place) {
     let running = pair.one.create(within(20)).await.unwrap().into_job().id;
     let request =
         WorkerRequest { worker: "w".to_owned(), job: Some(running.clone()), environment: [].into() };
-    let leased = pair.one.acquire(&request).await.unwrap().unwrap();
+    let leased = soon(async || pair.one.acquire(&request).await.unwrap()).await;
     pair.pass(Duration::from_secs(11));
     assert!(pair.acquire(&pair.one).await.is_none(), "too late to begin");
     assert_eq!(pair.one.keep_house().await.unwrap().late.len(), 1);
@@ -148,13 +148,14 @@ pub(super) async fn deadlines_and_ages_are_kept(place: Place) {
 pub(super) async fn a_job_is_handed_back_for_nothing(place: Place) {
     let pair = Pair::on(&place).await;
     let id = pair.queued().await.id;
-    let due = pair.one.claim_launch(Duration::from_mins(1), str::to_owned).await.unwrap().unwrap();
+    let due =
+        soon(async || pair.one.claim_launch(Duration::from_mins(1), str::to_owned).await.unwrap()).await;
     pair.one.launched(&id, &due.name, "handle").await.unwrap();
     let request = WorkerRequest { worker: "w".to_owned(), job: Some(id.clone()), environment: [].into() };
-    let leased = pair.one.acquire(&request).await.unwrap().unwrap();
+    let leased = soon(async || pair.one.acquire(&request).await.unwrap()).await;
     assert!(!pair.one.hand_back(&id, "another").await.unwrap());
     assert!(pair.one.hand_back(&id, "handle").await.unwrap());
     assert_lost(pair.one.renew(&leased.token).await);
-    let again = pair.acquire(&pair.other).await.unwrap();
+    let again = pair.acquired(&pair.other).await;
     assert_eq!((again.job.attempts, again.job.failures), (2, 0));
 }

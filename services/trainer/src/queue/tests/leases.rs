@@ -39,7 +39,7 @@ pub(super) async fn jobs_are_leased_once_and_in_order(place: Place) {
         expected.push((-(index % 3), job.created, job.id.to_string()));
     }
     expected.sort();
-    let first = pair.acquire(&pair.other).await.unwrap();
+    let first = pair.acquired(&pair.other).await;
     assert_eq!(first.job.id.to_string(), expected[0].2, "the highest priority, then the oldest");
     assert_eq!((first.job.state, first.job.attempts), (State::Running, 1));
 
@@ -94,7 +94,7 @@ pub(super) async fn an_expired_lease_is_lost_and_its_job_goes_on(place: Place) {
     assert_eq!(job.fault.as_ref().unwrap().kind, Kind::WorkerLost);
     assert!(pair.acquire(&pair.one).await.is_none(), "it waits a moment before it is tried again");
     pair.pass(Duration::from_secs(2));
-    let second = pair.acquire(&pair.one).await.unwrap();
+    let second = pair.acquired(&pair.one).await;
     assert_eq!((second.job.id.clone(), second.job.attempts), (id, 2));
     assert_eq!(second.job.checkpoint, Some(checkpoint));
     assert_ne!(second.token, first.token);
@@ -146,7 +146,7 @@ pub(super) async fn a_launch_is_claimed_once(place: Place) {
     assert!(!pair.one.is_unwanted(&id, "handle").await.unwrap());
     pair.pass(Duration::from_secs(61));
     assert!(pair.other.is_any_due().await.unwrap());
-    let again = pair.other.claim_launch(within, claim).await.unwrap().unwrap();
+    let again = soon(async || pair.other.claim_launch(within, claim).await.unwrap()).await;
     assert_eq!(again.name, due.name, "no attempt was begun");
     assert!(pair.one.is_unwanted(&id, "handle").await.unwrap());
     pair.other.launched(&id, &again.name, "another").await.unwrap();
@@ -155,7 +155,7 @@ pub(super) async fn a_launch_is_claimed_once(place: Place) {
 
     // The other one takes the lease by name and dies.
     let request = WorkerRequest { worker: "w".to_owned(), job: Some(id.clone()), environment: [].into() };
-    let leased = pair.one.acquire(&request).await.unwrap().unwrap();
+    let leased = soon(async || pair.one.acquire(&request).await.unwrap()).await;
     let ended = pair.other.attempt_ended(&id, "another", lost).await.unwrap().unwrap();
     assert_eq!((ended.state, ended.failures), (State::Queued, 1));
     assert_lost(pair.one.renew(&leased.token).await);

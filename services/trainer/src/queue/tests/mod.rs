@@ -82,7 +82,12 @@ impl Pair {
     /// A job that a worker has.
     async fn leased(&self) -> Leased {
         self.queued().await;
-        soon(async || self.acquire(&self.one).await).await
+        self.acquired(&self.one).await
+    }
+
+    /// The job that there is, as soon as its row is free.
+    async fn acquired(&self, queue: &Queue) -> Leased {
+        soon(async || self.acquire(queue).await).await
     }
 
     async fn acquire(&self, queue: &Queue) -> Option<Leased> {
