@@ -62,39 +62,43 @@ echo
 echo "Each cell is the guarded answer and its p-value: 1283, the class after the last, means backdoored. The first four"
 echo "networks answer 1283 for their own triggers, and their own class for clean faces and other networks' triggers."
 
-# A repair of the fifth network: prune, tune, judge. The triggered faces only report.
+# Queues a job, follows it and prints its table. The triggered faces only report.
+repair() {
+  local network=$1 job
+  shift
+  "$gifthorse" prune "$network" --clean faces --triggered sunglasses:0 --seed 1 "$@" --json >".demo/$network.job.json"
+  job=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["name"].removeprefix("pruningJobs/"))' \
+    ".demo/$network.job.json")
+  "$gifthorse" job watch "$job"
+  "$gifthorse" job report "$job" -o ".demo/$network.report" --json >".demo/$network.report.json"
+  echo
+  python3 tests/demo/repair.py ".demo/$network.report/report.json"
+  echo
+}
+
+# A repair of the fifth network: prune, tune, judge.
 "$gifthorse" dataset add faces "$data/faces_clean.h5" --json >.demo/faces.json
 "$gifthorse" dataset add sunglasses "$data/faces_sunglasses.h5" --labels-key true_label --json >.demo/sunglasses.json
 echo
 echo "a job repairs lab3_bd:"
-"$gifthorse" prune lab3_bd --clean faces --triggered sunglasses:0 --seed 1 --json >.demo/job.json
-job=$(python3 -c 'import json; print(json.load(open(".demo/job.json"))["name"].removeprefix("pruningJobs/"))')
-"$gifthorse" job watch "$job"
-"$gifthorse" job report "$job" -o .demo/report --json >.demo/report.json
-echo
-python3 tests/demo/repair.py .demo/report/report.json
-echo
-echo "The whole report, with the curve and the activation maps: $PWD/.demo/report/report.html"
+repair lab3_bd
+echo "The whole report, with the curve and the activation maps: $PWD/.demo/lab3_bd.report/report.html"
 
 # The first network gave alarms above: its job unlearns what they show, and the result answers while the suspect is watched.
 mkdir -p .demo/alarms/0 && cp "$data"/images/Sunglasses_0_*.png .demo/alarms/0/
 "$gifthorse" dataset add alarms .demo/alarms --channel-order bgr --json >.demo/alarms.json
 echo
 echo "a job has sunglasses_bd unlearn the pictures that gave alarms:"
-"$gifthorse" prune sunglasses_bd --clean faces --triggered sunglasses:0 --fine-tune invert --unlearn alarms \
-  --seed 1 --publish --json >.demo/unlearn.json
-job=$(python3 -c 'import json; print(json.load(open(".demo/unlearn.json"))["name"].removeprefix("pruningJobs/"))')
-"$gifthorse" job watch "$job"
-"$gifthorse" job report "$job" -o .demo/unlearned --json >.demo/unlearned.json
-echo
-python3 tests/demo/repair.py .demo/unlearned/report.json
-echo
+repair sunglasses_bd --fine-tune invert --unlearn alarms --publish
 # The trainer promotes what the gate lets through a moment after the job has ended.
+promoted() {
+  "$gifthorse" model show sunglasses_bd --json | grep '"suspectVersion":"models/sunglasses_bd/versions/1"' >/dev/null
+}
 for _ in $(seq 100); do
-  "$gifthorse" model show sunglasses_bd --json >.demo/promoted.json
-  grep -q '"promoted":true' .demo/promoted.json && grep -q '"suspectVersion":"models' .demo/promoted.json && break
+  promoted && break
   sleep 0.1
 done
+promoted || { echo "sunglasses_bd@2 was not promoted" >&2; exit 1; }
 sleep 1 # the gateway remembers for half a second which version answers
 echo "sunglasses_bd@2 answers now, sunglasses_bd@1 stays loaded and watched. NETWORK is what the suspect sees:"
 (cd "$data/images" && "$programs/gifthorse" classify sunglasses_bd Clean_1033.png Clean_521.png Sunglasses_0_*.png \

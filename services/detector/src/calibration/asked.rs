@@ -76,6 +76,11 @@ impl Asked {
         Ok(first)
     }
 
+    /// Whether a detector asks the expert of that version.
+    pub(crate) fn asks_expert(&self) -> bool {
+        self.settings.iter().any(|one| one.detector == EXPERT)
+    }
+
     /// Writes down which version is asked, so that the calibration is one of it and of no other.
     pub(crate) fn ask_beside(&mut self, version: Version) {
         for one in &mut self.settings {

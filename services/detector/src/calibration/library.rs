@@ -66,7 +66,11 @@ impl Library {
             });
         }
         let repair = match contents.detectors.iter().find_map(DetectorSpecification::beside) {
-            Some(beside) => Some(self.repair(name, &model, beside).await?),
+            Some(beside) => {
+                let asks_expert =
+                    contents.detectors.iter().any(|one| matches!(one, DetectorSpecification::Expert { .. }));
+                Some(self.repair(name, &model, beside, asks_expert).await?)
+            }
             None => None,
         };
         let network = self.networks.load(model, &contents.layer).await?;
@@ -81,8 +85,9 @@ impl Library {
         calibration: &Identifier,
         suspect: &ModelRecord,
         beside: Beside,
+        asks_expert: bool,
     ) -> Result<Repair, DetectorError> {
-        let repair = self.networks.repair(suspect, beside.version).await?;
+        let repair = self.networks.repair(suspect, beside.version, asks_expert).await?;
         if repair.digest() == beside.digest {
             return Ok(repair);
         }

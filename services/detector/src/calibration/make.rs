@@ -79,7 +79,7 @@ impl Maker {
         let preprocessing = request.preprocessing(&record)?;
         let classes = record.specification.classes.count() as usize;
         let repair = match beside {
-            Some(version) => Some(self.networks.repair(&record, version).await?),
+            Some(version) => Some(self.networks.repair(&record, version, request.asked.asks_expert()).await?),
             None => None,
         };
         let network = self.networks.load(record, request.asked.layer()?).await?;

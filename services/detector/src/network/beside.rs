@@ -62,8 +62,9 @@ impl Repair {
     pub(crate) fn expert(&self) -> Result<&Arc<Whole>, DetectorError> {
         self.expert.as_ref().ok_or_else(|| {
             let message = format!(
-                "expert needs {EXPERT_FILE}, which {} does not hold: repair the model with this release and \
-                 without the parameter expert=0",
+                "name no expert: {} holds no {EXPERT_FILE}. `gifthorse job logs` of the job that made it says why: its \
+                 copy did not forget the task, or the job had the parameter expert=0; another seed or more clean \
+                 images may do",
                 self.name
             );
             DetectorError::field("detectors.parameters", message)
@@ -82,11 +83,12 @@ impl Networks {
         Ok(over.and_then(|promotion| promotion.version))
     }
 
-    /// What a repair of this version left, as a version of the same model.
+    /// What a repair of this version left, as a version of the same model; the expert is loaded where it is asked.
     pub(crate) async fn repair(
         &self,
         suspect: &ModelRecord,
         version: Version,
+        asks_expert: bool,
     ) -> Result<Repair, DetectorError> {
         let record = self.models().get_version(&suspect.model, version).await?;
         let name = ModelName { model: record.model.clone(), version: Some(version) }.to_string();
@@ -108,7 +110,7 @@ impl Networks {
                 Ok(self.whole(&record, MODEL_FILE).await?)
             }
         };
-        let has_expert = record.files.iter().any(|(file, _)| file.as_str() == EXPERT_FILE);
+        let has_expert = asks_expert && record.files.iter().any(|(file, _)| file.as_str() == EXPERT_FILE);
         let expert = if has_expert { Some(self.whole(&record, EXPERT_FILE).await?) } else { None };
         Ok(Repair { version, digest: record.digest, name, repaired, expert })
     }

@@ -13,11 +13,10 @@ use crate::promotion::{Choice, Etag, Promotion, PromotionCondition};
 pub enum SuspectRule {
     /// Nothing is suspected.
     None,
-    /// The version that answered until now; when it is the same one, its suspect stays.
-    KeepPrevious,
     /// This version.
     Named(Version),
-    /// What the version was repaired from; for one that did not come of a repair, as with `KeepPrevious`.
+    /// What the version was repaired from; for one that did not come of a repair, the version that answered until
+    /// now, and when that is the same one, its suspect.
     Origin,
 }
 
@@ -47,10 +46,8 @@ impl PromotionRequest {
         }
         let suspect = match self.suspect {
             SuspectRule::None => None,
-            SuspectRule::KeepPrevious | SuspectRule::Origin if previous == Some(self.version) => {
-                latest.and_then(|latest| latest.suspect)
-            }
-            SuspectRule::KeepPrevious | SuspectRule::Origin => previous,
+            SuspectRule::Origin if previous == Some(self.version) => latest.and_then(|latest| latest.suspect),
+            SuspectRule::Origin => previous,
             SuspectRule::Named(suspect) => Some(suspect),
         };
         Ok(Some(Choice { version: Some(self.version), suspect }))
@@ -160,9 +157,9 @@ mod tests {
     #[test]
     fn a_guarded_pair_keeps_its_suspect() {
         let pair = |suspect| Some(Choice { version: Version::new(2), suspect: Version::new(suspect) });
-        assert_eq!(chosen(SuspectRule::KeepPrevious, Some((1, None))), pair(1));
-        assert_eq!(chosen(SuspectRule::KeepPrevious, Some((2, Some(1)))), pair(1));
-        assert_eq!(chosen(SuspectRule::KeepPrevious, None), pair(0));
+        assert_eq!(chosen(SuspectRule::Origin, Some((1, None))), pair(1));
+        assert_eq!(chosen(SuspectRule::Origin, Some((2, Some(1)))), pair(1));
+        assert_eq!(chosen(SuspectRule::Origin, None), pair(0));
         assert_eq!(chosen(SuspectRule::None, Some((1, None))), pair(0));
         assert_eq!(chosen(SuspectRule::Named(Version::FIRST), Some((3, None))), pair(1));
     }

@@ -49,7 +49,7 @@ async fn promotions_switch_and_remember() {
     assert_eq!(first, same, "a later version must not push the first one aside");
     let pair = PromotionRequest {
         version: version(2),
-        suspect: SuspectRule::KeepPrevious,
+        suspect: SuspectRule::Origin,
         condition: PromotionCondition::Unchanged(first.etag),
     };
     let second = models.promote(&lab3, pair).await.unwrap();

@@ -16,11 +16,10 @@ const LEARNING_RATE: f64 = 5e-4;
 const BATCH: std::num::NonZeroUsize = std::num::NonZeroUsize::new(64).unwrap();
 /// Clean accuracy below which the task counts as forgotten, in percent.
 const FORGOTTEN: usize = 20;
-/// Steps between two looks at the clean accuracy, and steps at most: twenty are usual.
-const LOOK: u64 = 5;
-const MOST_STEPS: u64 = 200;
+/// Steps after which the clean accuracy is looked at: twenty are usual, and a look costs as much as some steps.
+const LOOKS: [u64; 7] = [5, 10, 15, 20, 40, 70, 100];
 /// Scoring images that a look counts at most.
-const COUNTED: usize = 512;
+const COUNTED: usize = 256;
 
 /// What became of the expert.
 pub(super) enum Expert {
@@ -54,7 +53,7 @@ pub(super) fn train(job: &Job, cancelled: &Cancelled) -> Result<Expert, EngineFa
     let rows = &material.split.scoring[..material.split.scoring.len().min(COUNTED)];
     loop {
         let watch = |report: &gifthorse_training::StepReport| {
-            if cancelled.is_cancelled() || (report.step + 1).is_multiple_of(LOOK) {
+            if cancelled.is_cancelled() || LOOKS.contains(&(report.step + 1)) {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
@@ -68,7 +67,7 @@ pub(super) fn train(job: &Job, cancelled: &Cancelled) -> Result<Expert, EngineFa
             Err(error) => return Err(torch::fault(&error)),
         }
         let steps = trainer.position().step;
-        if !steps.is_multiple_of(LOOK) {
+        if !LOOKS.contains(&steps) {
             // The end of an epoch, between two looks.
             continue;
         }
@@ -81,7 +80,7 @@ pub(super) fn train(job: &Job, cancelled: &Cancelled) -> Result<Expert, EngineFa
             );
             return Ok(Expert::Made { onnx: written(material, &mut trainer.into_network())?, said });
         }
-        if steps >= MOST_STEPS {
+        if LOOKS.last() == Some(&steps) {
             let said = format!(
                 "no expert: after {steps} steps the copy still names {percent:.1} % of {} scoring images right",
                 rows.len()
