@@ -29,8 +29,8 @@ while read -r size file; do
 done < <(git ls-files -z | xargs -0 stat -c '%s %n')
 
 # The rooms: who may know whom (docs/architecture.md).
-for room in api dataset defence engine network report store quarantine training; do
-  if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|service) ' "services/libs/$room/Cargo.toml"; then
+for room in api attack dataset defence engine network report store quarantine training; do
+  if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|lab|service) ' "services/libs/$room/Cargo.toml"; then
     breach "services/libs/$room depends on a service or on the service room"
   fi
 done
@@ -40,15 +40,15 @@ for room in network defence; do
     breach "services/libs/$room depends on a runtime or on another room than api"
   fi
 done
-# libtorch is linked by the worker alone.
-if git grep -lE '^(tch|gifthorse-training) ' -- '*/Cargo.toml' | grep -vE '^services/(worker|libs/training)/'; then
-  breach "only the worker may link libtorch (see above)"
+# libtorch is linked by the worker and the lab alone.
+if git grep -lE '^(tch|gifthorse-training) ' -- '*/Cargo.toml' | grep -vE '^services/(worker|lab|libs/training)/'; then
+  breach "only the worker and the lab may link libtorch (see above)"
 fi
 if grep -qE '^(ort|gifthorse-(defence|store|dataset)) ' services/libs/training/Cargo.toml; then
   breach "services/libs/training knows another runtime or another room than api and network"
 fi
-for service in gateway serving detector trainer worker; do
-  if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker) ' "services/$service/Cargo.toml"; then
+for service in gateway serving detector trainer worker lab; do
+  if grep -qE '^gifthorse-(gateway|serving|detector|trainer|worker|lab) ' "services/$service/Cargo.toml"; then
     breach "services/$service depends on another service: services talk protobuf"
   fi
 done

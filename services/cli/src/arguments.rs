@@ -4,7 +4,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::address::{DEFAULT, GatewayAddress};
 use crate::commands::{
-    calibrate, calibration, classify, dataset, evaluate, job, model, policy, prune, scan, up,
+    calibrate, calibration, classify, dataset, evaluate, job, lab, model, policy, prune, scan, up,
 };
 use crate::up::attached;
 
@@ -79,6 +79,8 @@ pub enum Command {
         #[command(subcommand)]
         command: job::Command,
     },
+    /// Make BadNets and data to measure defences with: draw faces, stamp triggers, train victims
+    Lab(lab::Arguments),
     /// Run a program that ends with the process that started it; used by `up`
     #[command(hide = true)]
     Attached(attached::Arguments),

@@ -45,6 +45,10 @@ pub async fn run(cli: Cli, output: Output) -> Result<Outcome, CommandError> {
         Command::Policy { command } => commands::policy::run(&mut session, command).await,
         Command::Prune(arguments) => commands::prune::run(&mut session, *arguments).await,
         Command::Job { command } => commands::job::run(&mut session, command).await,
+        Command::Lab(arguments) => match commands::lab::run(&arguments) {
+            Ok(never) => match never {},
+            Err(error) => Err(error.into()),
+        },
         Command::Attached(arguments) => match up::attached::run(&arguments) {
             Ok(never) => match never {},
             Err(error) => Err(error.into()),

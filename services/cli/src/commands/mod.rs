@@ -9,6 +9,7 @@ pub mod evaluate;
 mod findings;
 mod in_order;
 pub mod job;
+pub mod lab;
 pub mod model;
 mod overrides;
 mod pictures;

@@ -29,6 +29,7 @@ use data_folder::DataFolder;
 pub use error::UpError;
 use house::House;
 use programs::Programs;
+pub use programs::program;
 use service::Service;
 use signals::StopSignals;
 

@@ -9,6 +9,19 @@ use super::service::Service;
 /// Names the folder of the services' programs.
 const VARIABLE: &str = "GIFTHORSE_BIN_DIR";
 
+/// `GIFTHORSE_BIN_DIR`, by default the folder of this program.
+fn folder(own: &Path) -> PathBuf {
+    let named = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
+    named.map_or_else(|| own.parent().unwrap_or(Path::new(".")).to_owned(), PathBuf::from)
+}
+
+/// A program of the house that is no service.
+pub fn program(name: &'static str) -> Result<PathBuf, UpError> {
+    let folder = folder(&env::current_exe().map_err(UpError::OwnProgram)?);
+    let path = folder.join(name);
+    if path.is_file() { Ok(path) } else { Err(UpError::ProgramMissing { program: name.to_owned(), folder }) }
+}
+
 /// The services' programs, all found, and this one.
 #[derive(Debug, Clone)]
 pub(super) struct Programs {
@@ -20,8 +33,7 @@ impl Programs {
     /// Looks in `GIFTHORSE_BIN_DIR`, by default beside this program.
     pub(super) fn locate() -> Result<Self, UpError> {
         let own = env::current_exe().map_err(UpError::OwnProgram)?;
-        let named = env::var_os(VARIABLE).filter(|folder| !folder.is_empty());
-        let folder = named.map_or_else(|| own.parent().unwrap_or(Path::new(".")).to_owned(), PathBuf::from);
+        let folder = folder(&own);
         Self::at(own, folder)
     }
 

@@ -11,8 +11,9 @@ use crate::pruning::{
     TriggeredSet,
 };
 
-/// Bytes of activations that stay in memory; more lie on disk.
-const MEMORY: u64 = 1 << 30;
+/// Bytes of activations that stay in memory; more lie on disk. Small, so that a job needs the same memory for any count
+/// of images: what was just spilled is in the page cache anyway, as far as the machine has memory to spare.
+const MEMORY: u64 = 1 << 26;
 /// Steps of one piece at most: a sweep reads what lies on disk once for so many.
 const MOST_STEPS: usize = 16;
 /// Images times steps of one piece, about. Time would be a better measure, but not the same in each attempt.

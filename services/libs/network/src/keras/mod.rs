@@ -2,12 +2,14 @@
 //!
 //! [`import`] reads full models and, with an architecture given beside them, files of weights alone, of
 //! Keras 2 and Keras 3. Nothing in a file is ever executed: Lambda layers and custom objects are refused by
-//! name. [`export_h5`] writes a network that came from Keras back as a full model.
+//! name. [`export_h5`] writes a network that came from Keras back as a full model, [`draw_h5`] one that is not
+//! trained yet.
 
 mod activation;
 mod calls;
 mod classifier;
 mod convert;
+mod draw;
 mod export;
 mod fault;
 mod hdf5_file;
@@ -22,11 +24,13 @@ mod source;
 mod text;
 mod weights;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::str::FromStr;
 
 use prost::Message;
 
+pub use draw::draw_h5;
 pub use export::export_h5;
 
 use crate::NetworkError;
@@ -36,27 +40,25 @@ use crate::description::Imported;
 /// What the layers of a weights-only file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Architecture {
-    /// The built-in face network of the course.
-    DeepId,
+    /// A built-in one.
+    Template(Template),
     /// A Keras model description, the JSON text of `Model.to_json()`.
     Json(String),
 }
 
 impl Architecture {
     /// The Keras model description, JSON.
-    pub fn keras_json(&self) -> &str {
+    pub fn keras_json(&self) -> Cow<'_, str> {
         match self {
-            Self::DeepId => Template::DeepId.keras_json(),
-            Self::Json(json) => json,
+            Self::Template(template) => template.keras_json(),
+            Self::Json(json) => Cow::Borrowed(json),
         }
     }
 }
 
 impl From<Template> for Architecture {
     fn from(template: Template) -> Self {
-        match template {
-            Template::DeepId => Self::DeepId,
-        }
+        Self::Template(template)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Finding description and weights in a file.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use super::Architecture;
@@ -27,11 +28,11 @@ pub(super) fn read(path: &Path, architecture: Option<&Architecture>) -> Result<C
     };
     let version = version.unwrap_or_default();
     let (kind, json) = match (&description, architecture) {
-        (Some(description), _) => (SourceKind::KerasModel, description.as_str()),
+        (Some(description), _) => (SourceKind::KerasModel, Cow::Borrowed(description.as_str())),
         (None, Some(architecture)) => (SourceKind::KerasWeights, architecture.keras_json()),
         (None, None) => return Err(without_description(&root, &weights)),
     };
-    let model = Model::parse(json, Generation::of(&version))?;
+    let model = Model::parse(&json, Generation::of(&version))?;
     if optional_texts(&weights.group, "layer_names")?.is_none() {
         return Err(without_description(&root, &weights));
     }

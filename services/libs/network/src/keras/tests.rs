@@ -84,7 +84,7 @@ fn weights_alone_need_an_architecture_of_the_same_layers() {
     let same = with(Architecture::Json(description().to_string()));
     let imported = import(&fixture.path(), &same).unwrap();
     assert_eq!(imported.description.source, SourceKind::KerasWeights);
-    let error = import(&fixture.path(), &with(Architecture::DeepId)).unwrap_err().to_string();
+    let error = import(&fixture.path(), &with(Template::DeepId.into())).unwrap_err().to_string();
     assert!(error.contains("needs weights for \"conv_1\""), "{error}");
     assert!(error.contains("has weights for \"conv\", \"fc\""), "{error}");
     assert!("vgg".parse::<Architecture>().unwrap_err().to_string().contains("deepid"));
@@ -212,7 +212,7 @@ fn a_network_that_is_no_longer_the_source_is_not_exported() {
 #[test]
 fn the_real_networks_are_read_and_written() {
     let Some(folder) = real_networks() else { return };
-    let options = KerasOptions { architecture: Some(Architecture::DeepId) };
+    let options = KerasOptions { architecture: Some(Template::DeepId.into()) };
     let mut read = 0;
     for kind in ["weights", "repaired"] {
         for entry in std::fs::read_dir(folder.join(kind)).unwrap() {

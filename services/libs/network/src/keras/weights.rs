@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::draw::Draw;
 use super::fault::{damaged, shortened};
 use super::hdf5_file::{Folder, Tensor};
 use super::layer::Role;
@@ -16,10 +17,13 @@ struct Listed {
     names: Vec<String>,
 }
 
-/// The tensors of a file by layer and role.
+/// Where the numbers of a network come from.
 #[derive(Debug)]
-pub(super) struct Weights {
-    assigned: HashMap<String, HashMap<&'static str, Tensor>>,
+pub(super) enum Weights {
+    /// The tensors of a file by layer and role.
+    File(HashMap<String, HashMap<&'static str, Tensor>>),
+    /// Chance: the network has not been trained yet.
+    Drawn(Draw),
 }
 
 /// A layer with weights somewhere in a model: its path of names and what it needs.
@@ -54,13 +58,27 @@ impl Weights {
                 assigned.insert(leaf.path.join("/"), tensors);
             }
         }
-        Ok(Self { assigned })
+        Ok(Self::File(assigned))
     }
 
-    /// The tensor of this role of the layer at this path (`LAYER`, or `MODEL/LAYER` within a model).
-    pub(super) fn tensor(&self, path: &str, role: &str) -> Result<&Tensor, NetworkError> {
-        let tensor = self.assigned.get(path).and_then(|roles| roles.get(role));
-        tensor.ok_or_else(|| damaged(format!("the file has no {role} for layer {:?}", shortened(path))))
+    /// The numbers of this role of the layer at this path (`LAYER`, or `MODEL/LAYER` within a model), which must
+    /// have this Keras shape.
+    pub(super) fn values(&self, path: &str, role: &str, shape: &[usize]) -> Result<Vec<f32>, NetworkError> {
+        let assigned = match self {
+            Self::Drawn(draw) => return Ok(draw.values(path, role, shape)),
+            Self::File(assigned) => assigned,
+        };
+        let tensor = assigned.get(path).and_then(|roles| roles.get(role));
+        let tensor = tensor
+            .ok_or_else(|| damaged(format!("the file has no {role} for layer {:?}", shortened(path))))?;
+        if tensor.shape != shape {
+            return Err(damaged(format!(
+                "{role} of layer {:?} must have the shape {shape:?}, the file's has {:?}",
+                shortened(path),
+                tensor.shape
+            )));
+        }
+        tensor.read()
     }
 }
 

@@ -173,14 +173,6 @@ impl<'a> Converter<'a> {
             }
             return Ok(known.initializer.clone());
         }
-        let tensor = self.weights.tensor(&site.path, role)?;
-        if tensor.shape != shape {
-            return Err(damaged(format!(
-                "{role} of layer {:?} must have the shape {shape:?}, the file's has {:?}",
-                shortened(&site.path),
-                tensor.shape
-            )));
-        }
         self.elements = self.elements.saturating_add(shape.iter().product());
         if self.elements > MOST_ELEMENTS {
             return Err(NetworkError::TooLarge {
@@ -189,7 +181,7 @@ impl<'a> Converter<'a> {
                 limit: MOST_ELEMENTS as u64,
             });
         }
-        let values = storage.to_onnx(shape, tensor.read()?);
+        let values = storage.to_onnx(shape, self.weights.values(&site.path, role, shape)?);
         let values = values.map_err(|error| damaged(format!("{role} of layer {:?}: {error}", site.path)))?;
         let initializer = self.graph.initializer_f32(&format!("{}/{role}:0", site.path), values.view());
         self.parameters.push(Parameter {

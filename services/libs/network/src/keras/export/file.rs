@@ -22,7 +22,7 @@ const UNKNOWN_VERSION: &str = "2.4.0";
 type Weights<'a> = [(&'a Parameter, ArrayD<f32>)];
 
 /// Writes description and weights.
-pub(super) fn write(
+pub(in crate::keras) fn write(
     destination: &Path,
     model: &Model,
     version: &str,

@@ -16,6 +16,8 @@ use crate::description::{NetworkDescription, SourceKind};
 use crate::onnx::messages::tensor_proto::DataType;
 use crate::onnx::messages::{GraphProto, ModelProto, NodeProto, TensorProto};
 
+pub(super) use file::write as write_h5;
+
 const FORMAT: &str = "a Keras .h5 model";
 
 fn not_exportable(reason: impl Into<String>) -> NetworkError {

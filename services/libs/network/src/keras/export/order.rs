@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn the_course_network_is_listed_as_keras_lists_it() {
-        let model = Model::parse(Template::DeepId.keras_json(), Generation::Two).unwrap();
+        let model = Model::parse(&Template::DeepId.keras_json(), Generation::Two).unwrap();
         let names: Vec<_> =
             keras_order(&model).into_iter().map(|index| model.entries[index].name.as_str()).collect();
         let expected = [
