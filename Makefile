@@ -98,7 +98,6 @@ check: system tools libtorch ## Format, clippy, licences and sources, protobuf l
 	@tests/lint/source_rules.sh
 
 demo: ## The main job, end to end
-	@tests/demo/run.sh --check-data
 	@$(MAKE) system runtime libtorch
 	@cargo build --workspace --bins
 	@tests/demo/run.sh
