@@ -24,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench faces repairs unlearning conformance clean
+.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench quality faces repairs unlearning conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -84,6 +84,7 @@ build: system libtorch ## Build every program
 test: system postgres tools runtime libtorch ## Run all tests, foreign clients included
 	@cargo build --workspace --bins --tests --examples
 	@tests/conformance/run.sh
+	@$(QUALITY) --subset
 	@cargo nextest run --workspace
 
 soak: system postgres tools runtime libtorch ## kill -9 workers and trainers at fifty moments each
@@ -107,6 +108,14 @@ up: build runtime ## Run all four services on this machine
 
 bench: system tools runtime libtorch ## Throughput and latency against peers in the same run
 	@tests/bench/run.sh
+
+# Victims of the lab, measured; python_environment.sh answers an interpreter with what the scripts need.
+QUALITY = "$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/lab.py \
+  "$${CARGO_TARGET_DIR:-target}/debug" --data "$(GIFTHORSE_TEST_DATA)"
+
+quality: build runtime ## Attack, detect and repair victims that the lab makes, and write the page of it (hours)
+	@$(QUALITY) $(if $(QUALITY_WORK),--work "$(QUALITY_WORK)") \
+	  $(if $(QUALITY_PAGE),--markdown "$(QUALITY_PAGE)" --json "$(basename $(QUALITY_PAGE)).json")
 
 faces: build runtime ## Measure every detector on the course's networks and faces (ten minutes)
 	@"$$(tests/python_environment.sh quality tests/quality/requirements.txt)" tests/quality/faces.py \

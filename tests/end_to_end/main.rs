@@ -15,6 +15,8 @@ mod golden;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod lab;
+#[cfg(test)]
 mod linked;
 #[cfg(test)]
 mod models;

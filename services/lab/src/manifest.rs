@@ -10,6 +10,7 @@ use gifthorse_training::{Environment, Recipe};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::division::PartShares;
 use crate::error::LabError;
 use crate::victim::{Augmentation, Measured};
 
@@ -33,7 +34,7 @@ pub struct Manifest {
     /// Classes.
     pub classes: u64,
     /// Sizes of training, repair, calibration and test relative to each other.
-    pub shares: [u32; 4],
+    pub shares: PartShares,
     /// Where all chance comes from.
     pub seed: u64,
     /// The attack; none for a clean victim.

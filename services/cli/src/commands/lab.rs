@@ -10,6 +10,9 @@ use crate::up::{self, UpError};
 /// The program.
 const PROGRAM: &str = "gifthorse-lab";
 
+/// How OpenMP's threads wait for each other.
+const WAITING: &str = "OMP_WAIT_POLICY";
+
 /// What the lab is asked for.
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true, disable_help_subcommand = true)]
@@ -23,5 +26,10 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<Infallible, UpError> {
     let program = up::program(PROGRAM)?;
     let failed = |source| UpError::Attach { program: program.display().to_string(), source };
-    Err(failed(Command::new(&program).args(&arguments.rest).exec()))
+    let mut command = Command::new(&program);
+    // Threads that spin while they wait take the processors from services that run beside.
+    if std::env::var_os(WAITING).is_none() {
+        command.env(WAITING, "PASSIVE");
+    }
+    Err(failed(command.args(&arguments.rest).exec()))
 }

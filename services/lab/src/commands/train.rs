@@ -9,7 +9,7 @@ use gifthorse_network::architecture::Template;
 
 use super::draw::FaceArguments;
 use super::stamp::AttackArguments;
-use crate::division::{Division, SHARES};
+use crate::division::{Division, PartShares};
 use crate::error::LabError;
 use crate::manifest::{MANIFEST, Manifest};
 use crate::source::Source;
@@ -46,8 +46,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     batch: Option<NonZeroUsize>,
     /// Sizes of the parts for training, repair, calibration and test, relative to each other
-    #[arg(long, value_delimiter = ',', num_args = 4, default_values_t = SHARES)]
-    shares: Vec<u32>,
+    #[arg(long, default_value_t)]
+    shares: PartShares,
     /// Where all chance comes from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -69,8 +69,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), LabError> {
     let pictures = arguments.data.pictures(&settings)?;
     let test = arguments.test.map(|path| Source::File(path).pictures(&settings)).transpose()?;
     let classes = pictures.classes();
-    // The command line takes exactly four.
-    let shares = <[u32; 4]>::try_from(arguments.shares).unwrap_or(SHARES);
+    let shares = arguments.shares;
     let division = Division::of(&pictures, test, shares, arguments.seed)?;
     drop(pictures);
 

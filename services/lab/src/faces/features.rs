@@ -32,7 +32,10 @@ fn eye(canvas: &mut Canvas, person: &Identity, view: &View, side: f32) {
     let open = (down * view.expression.eyes).max(0.004);
     // Outer corners are raised or hang.
     let turned = move |[x, y]: [f32; 2]| [x, y + person.eye_slant * side * (x - middle[0]) / across];
-    let within = move |point: [f32; 2]| ellipse(turned(point), middle, [across, open]);
+    // Beside a narrow ellipse depth falls slowly: a soft edge would reach across the face.
+    let within = move |point: [f32; 2]| {
+        ellipse(turned(point), middle, [across, open]).min(across - (point[0] - middle[0]).abs())
+    };
     canvas.paint(person.skin_times(0.5), 0.85, 0.012, |point| within(point) + 0.008);
     canvas.paint(WHITE, 0.95, 0.008, within);
     let pupil = [middle[0] + view.expression.gaze * across * 0.5, middle[1]];

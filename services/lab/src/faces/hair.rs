@@ -23,11 +23,15 @@ pub(super) fn before(canvas: &mut Canvas, person: &Identity, view: &View) {
     let volume = person.volume;
     // Within the head, or off it as far as hair stands.
     let around = |point: [f32; 2]| outline(person, point) + volume;
+    // Outlines cost most: where `other` leaves nothing to paint, the head is not asked.
+    let around_if = |point: [f32; 2], other: f32, softness: f32| {
+        if other < -softness { other } else { around(point).min(other) }
+    };
     let sides = |[x, y]: [f32; 2], to: f32| (x.abs() - person.face[0] + 0.035).min(to - y);
     let style = person.style;
     if style == HairStyle::Bald {
         canvas.paint(person.hair, 0.55, 0.03, |point| {
-            around(point).min(0.03).min(sides(point, 0.42)).min(point[1] - 0.22)
+            around_if(point, sides(point, 0.42).min(point[1] - 0.22).min(0.03), 0.05)
         });
     } else {
         let parting = person.parting;
@@ -46,10 +50,16 @@ pub(super) fn before(canvas: &mut Canvas, person: &Identity, view: &View) {
             HairStyle::Fringe | HairStyle::Parted => 0.5,
             _ => 0.42,
         };
-        canvas.paint(person.hair, 0.98, 0.025, |point| around(point).min(cap(point).max(sides(point, to))));
+        canvas.paint(person.hair, 0.98, 0.025, |point| {
+            around_if(point, cap(point).max(sides(point, to)), 0.05)
+        });
         // Shine.
         canvas.paint(person.hair.map(|level| (level * 1.35 + 18.0).min(255.0)), 0.4, 0.08, |point| {
-            around(point).min(cap(point)).min(ellipse(point, [parting * 0.5, MIDDLE - 0.42], [0.2, 0.06]))
+            around_if(
+                point,
+                cap(point).min(ellipse(point, [parting * 0.5, MIDDLE - 0.42], [0.2, 0.06])),
+                0.08,
+            )
         });
     }
     if let Some([x, length]) = view.strand.filter(|_| style != HairStyle::Bald) {

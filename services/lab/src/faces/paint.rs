@@ -41,11 +41,12 @@ impl Canvas {
         let edge = softness.max(1.0 / self.width as f32);
         self.each(|point, pixel| {
             let cover = (depth(point) / edge + 0.5).clamp(0.0, 1.0);
+            if cover == 0.0 {
+                return;
+            }
             let share = opacity * cover * cover * (3.0 - 2.0 * cover);
-            if share > 0.0 {
-                for (level, painted) in pixel.iter_mut().zip(colour) {
-                    *level += share * (painted - *level);
-                }
+            for (level, painted) in pixel.iter_mut().zip(colour) {
+                *level += share * (painted - *level);
             }
         });
     }
@@ -124,7 +125,7 @@ fn of_face([x, y]: [f32; 2], pose: Pose, aspect: f32) -> [f32; 2] {
 /// How far within an ellipse a point lies, about, in parts of the width.
 pub(super) fn ellipse([x, y]: [f32; 2], middle: [f32; 2], half: [f32; 2]) -> f32 {
     let (right, down) = ((x - middle[0]) / half[0], (y - middle[1]) / half[1]);
-    (1.0 - right.hypot(down)) * half[0].min(half[1])
+    (1.0 - distance(right, down)) * half[0].min(half[1])
 }
 
 /// How far within a thick line a point lies, in parts of the width.
@@ -132,5 +133,10 @@ pub(super) fn line([x, y]: [f32; 2], from: [f32; 2], to: [f32; 2], half: f32) ->
     let (along, across) = ([to[0] - from[0], to[1] - from[1]], [x - from[0], y - from[1]]);
     let length = along[0] * along[0] + along[1] * along[1];
     let part = ((across[0] * along[0] + across[1] * along[1]) / length.max(1e-9)).clamp(0.0, 1.0);
-    half - (across[0] - part * along[0]).hypot(across[1] - part * along[1])
+    half - distance(across[0] - part * along[0], across[1] - part * along[1])
+}
+
+/// Faster than `hypot`, and the same on every machine; nothing here comes near an overflow.
+fn distance(x: f32, y: f32) -> f32 {
+    (x * x + y * y).sqrt()
 }

@@ -1,0 +1,166 @@
+"""The page of what the lab measured."""
+
+from scipy import stats
+
+INTRODUCTION = """# Quality on victims of our own making
+
+Networks that the lab trained on poisoned data, measured as a user would: imported, calibrated on clean pictures that they
+have not seen, evaluated on test pictures, repaired by jobs on the few clean pictures of the `repair` part. Made by
+
+    make quality QUALITY_PAGE=docs/quality.md
+
+`faces` are drawn by the lab (40 people, DeepID); MNIST (10,000 pictures, two convolutions) and CIFAR-10 (15,000 training
+pictures re-encoded from JPEG, four convolutions with batch normalisation) need `GIFTHORSE_TEST_DATA`. One seed each: read
+differences of a point or two as chance. Attacks as `gifthorse lab attacks` lists them, target class 3.
+"""
+
+
+def rate(interval):
+    """Of an interval of the protocol."""
+    return interval.get("estimate", 0.0)
+
+
+def percent(value, digits=1):
+    return "-" if value is None else f"{100 * value:.{digits}f}"
+
+
+def plausible(interval, alpha, evaluation):
+    """Whether the rate could be that of a threshold that keeps to alpha on average: the threshold itself is a matter of
+    chance, a beta variable, and so is the count that it rejects."""
+    images = int(evaluation["cleanImages"])
+    detector = evaluation["detectors"][0]
+    count = len(detector.get("calibrationScores", [])) or 100
+    rank = max(1, int(alpha * (count + 1) + 1e-9))
+    rejected = round(rate(interval) * images)
+    return stats.betabinom.sf(rejected - 1, images, rank, count + 1 - rank) > 1e-4
+
+
+def table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)]) + "\n"
+
+
+def triggered(evaluation):
+    """The first triggered set, where there is a real one."""
+    found = evaluation.get("triggered", [])
+    return found[0] if found else None
+
+
+def line(result):
+    """A case in a line, for the terminal."""
+    evaluation = result["detection"][0]
+    attack = triggered(evaluation) if result["attack"] != "none" else None
+    parts = [f"{result['case']:18} ACC {percent(result['trained']['accuracy'])} %"]
+    if attack:
+        parts.append(f"ASR {percent(rate(attack['attackSuccessRate']))} %")
+        parts.append(f"FAR {percent(rate(attack['falseAcceptanceRateEffective']))} %")
+    parts.append(f"FRR {percent(rate(evaluation['falseRejectionRate']))} %")
+    for method, found in result["repairs"].items():
+        if "refused" in found:
+            parts.append(f"{method} refused")
+            continue
+        worst = max((one["asr"] for one in found["triggered"].values()), default=None)
+        parts.append(f"{method} {percent(found['accuracy'])}/{percent(worst)} {found['gate']}")
+    return ", ".join(parts)
+
+
+def detectors(result):
+    """Every detector's evaluation by name; the fused one first."""
+    found = {}
+    for evaluation in result["detection"]:
+        for one in evaluation["detectors"]:
+            found.setdefault(one["detector"], one)
+    return found
+
+
+def detection(results):
+    names = list(dict.fromkeys(name for result in results for name in detectors(result)))
+    rows = []
+    for result in results:
+        found, evaluation = detectors(result), result["detection"][0]
+        attack = result["attack"] != "none"
+        cells = [result["data"], result["attack"], percent(result["trained"]["accuracy"])]
+        first = triggered(evaluation) if attack else None
+        cells.append(percent(rate(first["attackSuccessRate"])) if first else "-")
+        cells.append(percent(rate(evaluation["falseRejectionRate"])))
+        for name in names:
+            one = found.get(name)
+            if not one or not attack or "triggered" not in one:
+                cells.append("-")
+                continue
+            outcome = one["triggered"][0]
+            cells.append(f"{percent(rate(outcome['falseAcceptanceRateEffective']))} ({outcome['auroc']:.3f})")
+        rows.append(cells)
+    return table(["data", "attack", "ACC", "ASR", "FRR", *names], rows)
+
+
+def repairs(results):
+    methods = list(dict.fromkeys(method for result in results for method in result["repairs"]))
+    rows = []
+    for result in results:
+        worst = max((one["asr"] for one in result["trained"]["triggered"].values()), default=None)
+        cells = [result["data"], result["attack"], f"{percent(result['trained']['accuracy'])} / {percent(worst)}"]
+        for method in methods:
+            found = result["repairs"].get(method)
+            if not found or "refused" in found:
+                cells.append("refused" if found else "")
+                continue
+            worst = max((one["asr"] for one in found["triggered"].values()), default=None)
+            kept = {"REPAIRED": "R", "NO_EVIDENCE_LEFT": "N"}.get(found["gate"], "-")
+            cells.append(f"{percent(found['accuracy'])} / {percent(worst)} {kept}")
+        rows.append(cells)
+    return table(["data", "attack", "before", *methods], rows)
+
+
+def word(results):
+    rows = []
+    for result in results:
+        for kept in result["conformal"]:
+            promised = f"{kept['exceeding']} of {kept['splits']}" if kept["rule"] == "pac" else "-"
+            chance = f"{kept['p_value']:.2f}" if kept["rule"] == "pac" else "-"
+            rows.append(
+                [
+                    result["case"], kept["rule"], percent(kept["alpha"], 0), f"{percent(kept['mean'], 2)} +- {percent(kept['error'], 2)}",
+                    promised, chance,
+                ]
+            )  # fmt: skip
+    head = ["victim", "rule", "alpha", "mean FRR", "re-splits above alpha", "chance of so many"]
+    return table(head, rows)
+
+
+def page(results):
+    return "\n".join(
+        [
+            INTRODUCTION,
+            "## Detection at a total FRR of 1 %\n",
+            "ACC and ASR of the network alone, FRR of the default policy, all in per cent. Then for each detector: FAR over",
+            "effective trojans in per cent, and the AUROC over all triggered pictures in parentheses. `fused` is the default.",
+            "",
+            detection(results),
+            "## Repair\n",
+            "ACC / ASR in per cent on all test pictures, and what the gate said without triggered pictures: N is",
+            "NO_EVIDENCE_LEFT, R REPAIRED, - NOT_REPAIRED. `none` prunes alone; the others prune and tune, but `invert`, which",
+            "finds triggers, and `unlearn`, which cuts them out of twenty pictures that gave alarms. Both change linear layers before",
+            "the last, and refuse networks that have none (`conv4`).",
+            "",
+            repairs(results),
+            "## Do thresholds keep their word?\n",
+            "STRIP entropies of clean pictures, split 200 times into 1,000 to calibrate and the rest. A PAC threshold may reject",
+            "more than alpha in 5 % of the calibrations; counted on the rest, and judged with its chance. No groups were used:",
+            "pictures are independent draws (faces: drawn views of the same people in both parts).",
+            "",
+            word(results),
+        ]
+    )
+
+
+def short(results):
+    """The results without single scores."""
+    dropped = {"cleanScores", "triggeredScores", "calibrationScores", "passes", "cleanPasses", "effective", "illustrations"}
+
+    def without(value):
+        if isinstance(value, dict):
+            return {key: without(one) for key, one in value.items() if key not in dropped}
+        return [without(one) for one in value] if isinstance(value, list) else value
+
+    return without(results)
