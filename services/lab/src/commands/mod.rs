@@ -11,7 +11,7 @@ use crate::error::LabError;
 
 /// Makes BadNets, and the data to measure defences with
 #[derive(Debug, Parser)]
-#[command(name = "gifthorse lab", version)]
+#[command(name = "gifthorse-lab", bin_name = "gifthorse lab", version)]
 pub struct Lab {
     #[command(subcommand)]
     command: Command,
