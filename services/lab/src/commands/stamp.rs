@@ -20,7 +20,7 @@ pub(super) struct AttackArguments {
     /// The attack's name, names joined by +, a JSON file, or `none`; `gifthorse lab attacks` lists them
     #[arg(long, default_value = "badnets", value_name = "ATTACK")]
     attack: String,
-    /// The class of the first trigger
+    /// The class of the first trigger of an attack that has a name; a JSON file says its own
     #[arg(long, default_value_t = 0)]
     target: u32,
     /// Share of the training set that each trigger poisons [default: the attack's own]

@@ -45,7 +45,8 @@ pub(super) struct Arguments {
     /// Pictures in a step [default: the victim's own]
     #[arg(long)]
     batch: Option<NonZeroUsize>,
-    /// Sizes of the parts for training, repair, calibration and test, relative to each other
+    /// Sizes of the parts for training, repair, calibration and test, relative to each other; with --test the last is
+    /// not needed and not used
     #[arg(long, default_value_t)]
     shares: PartShares,
     /// Where all chance comes from
