@@ -35,9 +35,30 @@ SPEAKS_INFERENCE = ("gateway", "serving")
 class House:
     """The running services."""
 
-    def __init__(self, programs, addresses):
+    def __init__(self, programs, addresses, up):
         self._gifthorse = programs / "gifthorse"
+        self._up = up
         self.addresses = addresses
+
+    def _processes(self):
+        """Folders of the services' processes, by the program's name."""
+        threads = Path(f"/proc/{self._up}/task").iterdir()
+        children = [child for thread in threads for child in (thread / "children").read_text().split()]
+        return {(folder / "comm").read_text().strip(): folder for folder in (Path("/proc") / one for one in children)}
+
+    def forget_peaks(self):
+        """Has each service's highest memory counted from now on."""
+        for folder in self._processes().values():
+            (folder / "clear_refs").write_text("5")
+
+    def peaks(self):
+        """The highest memory of each service since then, in MiB."""
+        found = {}
+        for name, folder in self._processes().items():
+            lines = (folder / "status").read_text().splitlines()
+            highest = next((line.split()[1] for line in lines if line.startswith("VmHWM")), 0)
+            found[name] = int(highest) // 1024
+        return found
 
     def import_model(self, name, file):
         """Imports a model through the gateway."""
@@ -57,7 +78,7 @@ def house(programs, work):
         if not line:
             raise SystemExit(f"gifthorse up did not start:\n{log.read_text(errors='replace')[-3000:]}")
         services = json.loads(line)["services"]
-        yield House(programs, {name: service["grpc"] for name, service in services.items()})
+        yield House(programs, {name: service["grpc"] for name, service in services.items()}, up.pid)
     finally:
         up.terminate()
         try:

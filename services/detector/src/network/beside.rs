@@ -105,7 +105,9 @@ impl Networks {
             return refused("takes other pictures or has other classes");
         }
         let repaired = match gate {
-            RepairGate { answer: RepairAnswer::NotRepaired, reason } => Err(reason.clone()),
+            RepairGate { answer: RepairAnswer::NotRepaired | RepairAnswer::NothingToRepair, reason } => {
+                Err(reason.clone())
+            }
             RepairGate { answer: RepairAnswer::Repaired | RepairAnswer::NoEvidenceLeft, .. } => {
                 Ok(self.whole(&record, MODEL_FILE).await?)
             }

@@ -143,6 +143,7 @@ fn repair_gate(gate: &gifthorse_store::RepairGate) -> v1::RepairGate {
         RepairAnswer::Repaired => Result::Repaired,
         RepairAnswer::NoEvidenceLeft => Result::NoEvidenceLeft,
         RepairAnswer::NotRepaired => Result::NotRepaired,
+        RepairAnswer::NothingToRepair => Result::NothingToRepair,
     };
     v1::RepairGate { result: result.into(), reason: gate.reason.clone() }
 }

@@ -47,7 +47,7 @@ impl Examples for TrainingImages<'_> {
 }
 
 /// Probabilities `[N, M]` of logits.
-fn softmax(logits: Vec<f32>, classes: usize) -> Result<Array2<f32>, ExamplesError> {
+pub(super) fn softmax(logits: Vec<f32>, classes: usize) -> Result<Array2<f32>, ExamplesError> {
     let rows = logits.len().checked_div(classes).unwrap_or_default();
     let mut probabilities = Array2::from_shape_vec((rows, classes), logits)?;
     for mut row in probabilities.outer_iter_mut() {

@@ -97,6 +97,7 @@ const fn result(answer: GateAnswer) -> GateResult {
         GateAnswer::Repaired => GateResult::Repaired,
         GateAnswer::NoEvidenceLeft => GateResult::NoEvidenceLeft,
         GateAnswer::NotRepaired => GateResult::NotRepaired,
+        GateAnswer::NothingToRepair => GateResult::NothingToRepair,
     }
 }
 
@@ -125,6 +126,7 @@ fn specification(job: &Job, verdict: &GateVerdict) -> gifthorse_store::ModelSpec
         GateAnswer::Repaired => RepairAnswer::Repaired,
         GateAnswer::NoEvidenceLeft => RepairAnswer::NoEvidenceLeft,
         GateAnswer::NotRepaired => RepairAnswer::NotRepaired,
+        GateAnswer::NothingToRepair => RepairAnswer::NothingToRepair,
     };
     specification.repair_gate = Some(RepairGate { answer, reason: reasons(verdict) });
     specification

@@ -7,15 +7,16 @@ use std::num::NonZeroU32;
 use gifthorse_defence::draw::permutation;
 use gifthorse_defence::evaluation::Proportion;
 use gifthorse_defence::pruning::{
-    Attack, Gate, GateLimits, GateReason, GateVerdict, JudgedOn, PairedAccuracy, Trigger,
+    Attack, Gate, GateLimits, GateReason, GateVerdict, JudgedOn, PairedAccuracy, Suspicion, Trigger,
 };
 
 use super::answering;
 use super::fine_tune::pruned;
+use super::geometry::Geometry;
 use super::job::Job;
 use super::material::Material;
 use super::settings::Settings;
-use super::stamps::{self, Geometry, Kind, Range};
+use super::stamps::{self, Kind, Levels};
 use super::state::{StampedCounts, State, TrainingRole};
 use super::work::{Piece, Work};
 use crate::engine::{Advance, Cancelled, EngineFault, Extent};
@@ -31,6 +32,8 @@ const FEWEST_STAMPED: usize = 200;
 /// Suspect classes that are aimed at, at most; drawn classes beside them.
 const MOST_SUSPECTS: usize = 16;
 const DRAWN: usize = 4;
+/// A class that this share of the images of one kind of stamps is answered with is aimed at as well.
+const LED: f64 = 0.5;
 
 /// The networks that are looked at, and the stamped images.
 pub(super) struct Judging {
@@ -68,10 +71,7 @@ impl Judging {
             Ok((name, network.map_err(|error| fault(&error))?))
         });
         let scoring = material.split.scoring.len();
-        let some = material.clean.rows(&material.preprocessing, &material.split.scoring)?;
-        let some = some.read(0..scoring.min(material.suspect.batch_rows())).map_err(|error| fault(&error))?;
-        let geometry = Geometry::of(&material.description);
-        let kinds = stamps::kinds(geometry, &Range::of(geometry, &some), job.settings.seed);
+        let kinds = stamps::kinds(&material.preprocessing, job.settings.seed);
         Ok(Self {
             networks: networks.collect::<Result<_, EngineFault>>()?,
             stamped: kinds.iter().map(|_| Default::default()).collect(),
@@ -88,6 +88,7 @@ impl Judging {
         cancelled: &Cancelled,
     ) -> Result<bool, EngineFault> {
         let scoring = &material.split.scoring;
+        let mut levels = Levels::of(&material.preprocessing, Geometry::of(&material.description));
         for (kind, answers) in self.kinds.iter().zip(&mut self.stamped) {
             while answers[0].len() < self.stamped_images {
                 if piece.is_over() {
@@ -103,7 +104,7 @@ impl Judging {
                 for (place, image) in (start..end).zip(values.chunks_exact_mut(numbers)) {
                     // An image that comes again comes with another stamp.
                     let stamp = (place + place / scoring.len()) % kind.stamps.len();
-                    kind.stamps[stamp].apply(image);
+                    levels.stamp(&kind.stamps[stamp], image);
                 }
                 if let Some((_, repaired)) = self.networks.iter().find(|(name, _)| *name == REPAIRED) {
                     answers[1].extend(repaired.answers(values.clone()).map_err(|error| fault(&error))?);
@@ -114,8 +115,15 @@ impl Judging {
         Ok(true)
     }
 
-    fn counts(&self, material: &Material, aims: &[u32]) -> Vec<StampedCounts> {
+    /// How often stamps lead to a class, of the images that neither network answers with it anyway: on those a stamp
+    /// shows nothing, and where accuracy is low they are many.
+    fn counts(&self, material: &Material, state: &State, aims: &BTreeSet<u32>) -> Vec<StampedCounts> {
         let scoring = &material.split.scoring;
+        let plain = [Some(&state.before), state.after.get(REPAIRED)];
+        let shows = |row: usize, class: u32| {
+            let answers = plain.iter().flatten().filter_map(|answers| answers.clean.get(row));
+            answers.chain(&material.clean.truth[row..=row]).all(|answer| *answer != class)
+        };
         let mut counts = Vec::new();
         for (kind, [before, after]) in self.kinds.iter().zip(&self.stamped) {
             for class in aims {
@@ -127,7 +135,7 @@ impl Judging {
                     after: 0,
                 };
                 for (place, (before, after)) in before.iter().zip(after).enumerate() {
-                    if material.clean.truth[scoring[place % scoring.len()]] != *class {
+                    if shows(scoring[place % scoring.len()], *class) {
                         count.images += 1;
                         count.before += usize::from(before == class);
                         count.after += usize::from(after == class);
@@ -141,6 +149,19 @@ impl Judging {
         counts
     }
 
+    /// Classes that a kind of stamps leads to in the suspect: whoever made the network may have used its like.
+    fn led_to(&self) -> BTreeSet<u32> {
+        let leading = |answers: &Vec<u32>| {
+            let mut counts = BTreeMap::<u32, usize>::new();
+            for answer in answers {
+                *counts.entry(*answer).or_default() += 1;
+            }
+            let most = counts.into_iter().max_by_key(|(class, count)| (*count, std::cmp::Reverse(*class)));
+            most.filter(|(_, count)| *count as f64 >= LED * answers.len() as f64).map(|(class, _)| class)
+        };
+        self.stamped.iter().filter_map(|[before, _]| leading(before)).collect()
+    }
+
     fn done(&self, state: &State) -> u64 {
         let answered: usize = state.after.values().map(answering::answered).sum();
         (answered + self.stamped.iter().map(|[before, _]| before.len()).sum::<usize>()) as u64
@@ -149,14 +170,24 @@ impl Judging {
 
 /// The classes that stamps are aimed at: those that stand out in the output layer, those of the triggered sets, and
 /// some that are drawn.
-fn aims(job: &Job) -> Result<Vec<u32>, EngineFault> {
+fn aims(job: &Job) -> Result<BTreeSet<u32>, EngineFault> {
     let record = &job.assignment.model.record.specification;
     let suspects = record.suspect_classes.iter().flatten().map(|suspect| suspect.label).take(MOST_SUSPECTS);
     let targets = job.state.targets.iter().flatten().copied();
     let drawn = permutation(job.material()?.description.classes as usize, job.settings.seed);
     let drawn = drawn.into_iter().take(DRAWN).map(|class| class as u32);
-    let aims: BTreeSet<u32> = suspects.chain(targets).chain(drawn).collect();
-    Ok(aims.into_iter().collect())
+    Ok(suspects.chain(targets).chain(drawn).collect())
+}
+
+/// What spoke against the network before it was repaired: its output layer, or images that gave alarms.
+fn suspicion(job: &Job) -> Suspicion {
+    let suspects = job.assignment.model.record.specification.suspect_classes.as_ref();
+    match suspects {
+        _ if job.assignment.unlearn.is_some() => Suspicion::Alarms,
+        None => Suspicion::NotAudited,
+        Some(classes) if classes.is_empty() => Suspicion::None,
+        Some(_) => Suspicion::OutputLayer,
+    }
 }
 
 impl Work for Judging {
@@ -181,10 +212,12 @@ impl Work for Judging {
         });
         let mut advance = Advance::default();
         if complete && self.stamp(material, piece, cancelled)? {
-            let stamped = self.counts(job.material()?, &aims(job)?);
+            let aims: BTreeSet<u32> = aims(job)?.union(&self.led_to()).copied().collect();
+            let stamped = self.counts(job.material()?, &job.state, &aims);
+            let suspicion = suspicion(job);
             let (material, settings, state, _) = job.parts()?;
             state.stamped = stamped;
-            let verdict = judge(material, settings, state)?;
+            let verdict = judge(material, settings, state, suspicion)?;
             let said = format!("{}: {}", verdict.answer, reasons(&verdict));
             state.verdict = Some(verdict);
             advance = Advance { message: Some(said.clone()), log: vec![said], ..Advance::default() };
@@ -227,7 +260,12 @@ pub(super) fn judging_rows(material: &Material, settings: &Settings) -> (Vec<usi
     }
 }
 
-fn judge(material: &Material, settings: &Settings, state: &State) -> Result<GateVerdict, EngineFault> {
+fn judge(
+    material: &Material,
+    settings: &Settings,
+    state: &State,
+    suspicion: Suspicion,
+) -> Result<GateVerdict, EngineFault> {
     let empty = super::state::Answers::default();
     let after = state.after.get(REPAIRED).unwrap_or(&empty);
     let (rows, on) = judging_rows(material, settings);
@@ -264,7 +302,8 @@ fn judge(material: &Material, settings: &Settings, state: &State) -> Result<Gate
     }
     let tried = state.trainings.iter().filter(|one| one.role == TrainingRole::Candidate).count();
     let settings_tried = u32::try_from(tried).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-    let verdict = Gate::new(GateLimits { settings_tried, ..settings.gate }).judge(clean, on, &attacks);
+    let verdict =
+        Gate::new(GateLimits { settings_tried, ..settings.gate }).judge(clean, on, &attacks, suspicion);
     Ok(match &state.found.given_up {
         Some(why) => verdict.given_up(why),
         None => verdict,

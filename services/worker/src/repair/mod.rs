@@ -25,6 +25,7 @@ mod expert;
 mod export;
 mod fine_tune;
 mod gate;
+mod geometry;
 mod invert;
 mod job;
 mod material;

@@ -1,21 +1,24 @@
-//! Triggers of the service's own making, which the gate stamps on clean images.
+//! Triggers of the service's own making, which the gate stamps on clean images: those of the literature, from the
+//! attack room, and things that are worn or painted on faces.
 //!
 //! They are not the attacker's: that they fail proves little, that one works proves that the network is not
-//! repaired. Small patches in several places and sizes, bars over the whole width as glasses and lipstick are,
-//! and blends over the whole image.
+//! repaired. Patterns are drawn by lot where the literature gives none, so that no network can be made to know them.
 
-use gifthorse_network::{Layout, NetworkDescription};
+use gifthorse_attack::{Look, Pattern, Place, Size, Stamp, Trigger};
+use gifthorse_dataset::{ChannelOrder, Preprocessing};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
+use super::geometry::Geometry;
+
 /// Patches of these parts of the shorter side.
-const PATCHES: [u64; 2] = [8, 5];
-/// Bars at these heights, in parts of the whole, of a tenth of it.
+const PATCHES: [u32; 2] = [8, 5];
+/// Bars at these heights, in parts of the whole, of a tenth of it: where glasses and lips are.
 const BARS: [f64; 2] = [0.33, 0.72];
 /// How much of a blended pixel is the pattern's.
 const BLENDS: [f32; 2] = [0.1, 0.2];
-/// Squares of a patch's pattern, in pixels.
-const SQUARE: u64 = 2;
+/// The largest share of the picture's rows that something worn may need to be seen: on smaller pictures it is a blot.
+const SMALLEST_FACE: usize = 24;
 
 /// Stamps of one kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,189 +29,175 @@ pub(super) struct Kind {
     pub(super) stamps: Vec<Stamp>,
 }
 
-/// One trigger for images of one size and layout.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Stamp {
-    /// How much of each number is the pattern's, in the order of the image.
-    shares: Vec<f32>,
-    /// The pattern.
-    pattern: Vec<f32>,
-}
-
-impl Stamp {
-    /// Stamps a prepared image.
-    pub(super) fn apply(&self, image: &mut [f32]) {
-        for ((value, share), pattern) in image.iter_mut().zip(&self.shares).zip(&self.pattern) {
-            *value += share * (pattern - *value);
-        }
-    }
-}
-
-/// The lowest and the highest number of each channel that prepared images have.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Range {
-    low: Vec<f32>,
-    high: Vec<f32>,
-}
-
-/// Where numbers of an image lie.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Geometry {
-    height: u64,
-    width: u64,
-    channels: u64,
-    layout: Layout,
-}
-
-impl Geometry {
-    /// That of a network's images.
-    pub(super) const fn of(description: &NetworkDescription) -> Self {
-        let NetworkDescription { height, width, channels, layout, .. } = *description;
-        Self { height, width, channels, layout }
-    }
-
-    const fn place(self, row: u64, column: u64, channel: u64) -> usize {
-        (match self.layout {
-            Layout::Nhwc => (row * self.width + column) * self.channels + channel,
-            Layout::Nchw => (channel * self.height + row) * self.width + column,
-        }) as usize
-    }
-
-    /// Rows, columns and channels, to count with.
-    pub(super) const fn sides(self) -> (i64, i64, i64) {
-        (self.height as i64, self.width as i64, self.channels as i64)
-    }
-
-    /// The same as [`place`](Self::place) for numbers that are counted with.
-    pub(super) const fn at(self, row: i64, column: i64, channel: i64) -> usize {
-        self.place(row as u64, column as u64, channel as u64)
-    }
-
-    /// The channel of the number at this place of an image.
-    pub(super) const fn channel_of(self, place: usize) -> usize {
-        match self.layout {
-            Layout::Nhwc => place % self.channels as usize,
-            Layout::Nchw => place / (self.height * self.width) as usize,
-        }
-    }
-
-    const fn numbers(self) -> usize {
-        (self.height * self.width * self.channels) as usize
-    }
-}
-
-impl Range {
-    /// Looks at prepared images, one after another.
-    pub(super) fn of(geometry: Geometry, images: &[f32]) -> Self {
-        let channels = geometry.channels as usize;
-        let mut range = Self { low: vec![f32::INFINITY; channels], high: vec![f32::NEG_INFINITY; channels] };
-        for image in images.chunks_exact(geometry.numbers()) {
-            for (place, value) in image.iter().enumerate() {
-                let channel = geometry.channel_of(place);
-                range.low[channel] = range.low[channel].min(*value);
-                range.high[channel] = range.high[channel].max(*value);
-            }
-        }
-        range
-    }
-
-    /// The lowest and the highest number of a channel.
-    pub(super) fn of_channel(&self, channel: usize) -> (f32, f32) {
-        (self.low[channel], self.high[channel])
-    }
-}
-
-/// All stamps for images like these, the same for the same seed.
-pub(super) fn kinds(geometry: Geometry, range: &Range, seed: u64) -> Vec<Kind> {
+/// All stamps for pictures of a network's size, the same for the same seed. None for pictures that carry no trigger.
+pub(super) fn kinds(preprocessing: &Preprocessing, seed: u64) -> Vec<Kind> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let shorter = geometry.height.min(geometry.width);
+    let [height, width] = [preprocessing.height(), preprocessing.width()];
+    let size = Size::new(height as u64, width as u64, preprocessing.channels() as u64);
+    let Ok(size) = size else { return Vec::new() };
+    let prepared =
+        |triggers: Vec<Trigger>| triggers.iter().filter_map(|trigger| trigger.prepare(size).ok()).collect();
+    let mut kinds: Vec<Kind> = published(height, width, &mut random)
+        .into_iter()
+        .map(|(name, triggers)| Kind { name, stamps: prepared(triggers) })
+        .collect();
+    if height.min(width) >= SMALLEST_FACE {
+        let look = Look::default();
+        let worn = [
+            ("sunglasses", Trigger::Sunglasses(look)),
+            ("lipstick", Trigger::Lipstick(look)),
+            ("eyebrows", Trigger::Eyebrows(look)),
+        ];
+        kinds.extend(worn.map(|(name, trigger)| Kind { name, stamps: prepared(vec![trigger]) }));
+    }
+    kinds.retain(|kind| !kind.stamps.is_empty());
+    kinds
+}
+
+/// Triggers as the literature has them, with patterns by lot.
+fn published(height: usize, width: usize, random: &mut ChaCha8Rng) -> Vec<(&'static str, Vec<Trigger>)> {
+    let (rows, columns) = (height as u32, width as u32);
+    let shorter = rows.min(columns);
+    let mut by_lot = || Pattern::Random { seed: random.next_u64() };
     let mut patches = Vec::new();
     for part in PATCHES {
-        let side = (shorter / part).max(2).min(shorter);
-        let (bottom, right) = (geometry.height - side, geometry.width - side);
-        for (row, column) in [(0, 0), (0, right), (bottom, 0), (bottom, right), (bottom / 2, right / 2)] {
-            patches.push(patch(geometry, range, (row, column), (side, side), &mut random));
-        }
+        let side = (shorter / part).max(2);
+        let corners = [Place::TopLeft, Place::TopRight, Place::BottomLeft, Place::BottomRight, Place::Centre];
+        patches.extend(corners.map(|place| patch(place, [side, side], by_lot())));
     }
-    let tall = (geometry.height / 10).max(1);
-    let bars = BARS.iter().map(|height| {
-        let row = ((geometry.height as f64 * height) as u64).min(geometry.height - tall);
-        patch(geometry, range, (row, 0), (tall, geometry.width), &mut random)
+    let tall = (rows / 10).max(1);
+    let bars = BARS.map(|part| {
+        let row = (f64::from(rows) * part) as u32;
+        patch(Place::At { row: row.min(rows - tall), column: 0 }, [tall, columns], by_lot())
     });
-    let bars = bars.collect();
-    let blends = BLENDS.iter().map(|share| blend(geometry, range, *share, &mut random)).collect();
+    let square = |pattern| vec![patch(Place::BottomRight, [3, 3], pattern)];
+    let blends = BLENDS.map(|share| Trigger::Blended { share, seed: random.next_u64() });
     vec![
-        Kind { name: "patches", stamps: patches },
-        Kind { name: "bars", stamps: bars },
-        Kind { name: "blends", stamps: blends },
+        ("patches", patches),
+        ("bars", bars.to_vec()),
+        ("blends", blends.to_vec()),
+        ("white square", square(Pattern::default())),
+        ("checkerboard", square(Pattern::Checkerboard)),
+        ("stripes", vec![Trigger::Sinusoid { delta: 20.0, frequency: 6.0 }]),
+        ("warp", vec![Trigger::Warp { grid: 4, strength: 0.5, seed: random.next_u64() }]),
     ]
 }
 
-/// A rectangle of squares that are as dark or as bright as images are.
-fn patch(
-    geometry: Geometry,
-    range: &Range,
-    (top, left): (u64, u64),
-    (height, width): (u64, u64),
-    random: &mut ChaCha8Rng,
-) -> Stamp {
-    let mut stamp = Stamp { shares: vec![0.0; geometry.numbers()], pattern: vec![0.0; geometry.numbers()] };
-    for square_row in (0..height).step_by(SQUARE as usize) {
-        for square_column in (0..width).step_by(SQUARE as usize) {
-            for channel in 0..geometry.channels {
-                let bright = random.next_u32() & 1 == 1;
-                let level = if bright { range.high[channel as usize] } else { range.low[channel as usize] };
-                for row in square_row..height.min(square_row + SQUARE) {
-                    for column in square_column..width.min(square_column + SQUARE) {
-                        let place = geometry.place(top + row, left + column, channel);
-                        stamp.shares[place] = 1.0;
-                        stamp.pattern[place] = level;
-                    }
-                }
-            }
-        }
-    }
-    stamp
+fn patch(place: Place, [height, width]: [u32; 2], pattern: Pattern) -> Trigger {
+    Trigger::Patch { place, height, width, pattern }
 }
 
-/// Noise over the whole image.
-fn blend(geometry: Geometry, range: &Range, share: f32, random: &mut ChaCha8Rng) -> Stamp {
-    let mut pattern = vec![0.0; geometry.numbers()];
-    for row in 0..geometry.height {
-        for column in 0..geometry.width {
-            for channel in 0..geometry.channels {
-                let (low, high) = (range.low[channel as usize], range.high[channel as usize]);
-                let part = (random.next_u32() >> 8) as f32 / (1 << 24) as f32;
-                pattern[geometry.place(row, column, channel)] = low + part * (high - low);
-            }
+/// Brings prepared images back to levels and forth again, since triggers are put on levels.
+#[derive(Debug)]
+pub(super) struct Levels<'a> {
+    preprocessing: &'a Preprocessing,
+    geometry: Geometry,
+    /// One picture `[H, W, C]`, red first.
+    picture: Vec<f32>,
+}
+
+impl<'a> Levels<'a> {
+    pub(super) fn of(preprocessing: &'a Preprocessing, geometry: Geometry) -> Self {
+        Self { preprocessing, geometry, picture: vec![0.0; geometry.numbers()] }
+    }
+
+    /// Stamps a prepared image.
+    pub(super) fn stamp(&mut self, stamp: &Stamp, image: &mut [f32]) {
+        let (scale, mean, std) =
+            (self.preprocessing.scale().divisor(), self.preprocessing.mean(), self.preprocessing.std());
+        let of = |values: Option<&[f32]>, channel: usize, none: f32| values.map_or(none, |all| all[channel]);
+        for (place, from, channel) in places(self.preprocessing, self.geometry) {
+            let level = image[from] * of(std, channel, 1.0) + of(mean, channel, 0.0);
+            self.picture[place] = level * scale;
+        }
+        stamp.apply_levels(&mut self.picture);
+        for (place, to, channel) in places(self.preprocessing, self.geometry) {
+            let scaled = self.picture[place] / scale;
+            image[to] = (scaled - of(mean, channel, 0.0)) / of(std, channel, 1.0);
         }
     }
-    Stamp { shares: vec![share; geometry.numbers()], pattern }
+}
+
+/// Of each level of a picture: its place, that of the number of the prepared image, and the network's channel.
+fn places(preprocessing: &Preprocessing, geometry: Geometry) -> impl Iterator<Item = (usize, usize, usize)> {
+    let (height, width, channels) = geometry.sides();
+    let is_blue_first = preprocessing.channel_order() == ChannelOrder::Bgr;
+    (0..height * width * channels).map(move |place| {
+        let (pixel, colour) = (place / channels, place % channels);
+        let channel = if is_blue_first { channels - 1 - colour } else { colour };
+        (place as usize, geometry.at(pixel / width, pixel % width, channel), channel as usize)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use gifthorse_dataset::{AlphaRule, Layout, PreprocessingRecord, Scale};
+    use gifthorse_network as network;
+
     use super::*;
 
+    fn preprocessing(layout: Layout, order: ChannelOrder) -> Preprocessing {
+        let channels = order.channels();
+        Preprocessing::new(PreprocessingRecord {
+            height: 32,
+            width: 30,
+            channels: channels as u32,
+            layout,
+            channel_order: order,
+            scale: Scale::new(255.0).unwrap(),
+            mean: Some(vec![0.4; channels]),
+            std: Some((1..=channels).map(|channel| 0.2 * channel as f32).collect()),
+            resize: None,
+            alpha: AlphaRule::Refuse,
+        })
+        .unwrap()
+    }
+
     #[test]
-    fn stamps_stay_within_the_range_and_repeat() {
-        for layout in [Layout::Nhwc, Layout::Nchw] {
-            let geometry = Geometry { height: 55, width: 47, channels: 3, layout };
-            let images: Vec<f32> =
-                (0..2 * geometry.numbers()).map(|place| (place % 7) as f32 - 1.0).collect();
-            let range = Range::of(geometry, &images);
-            let made = kinds(geometry, &range, 5);
-            assert_eq!(made, kinds(geometry, &range, 5));
-            assert_ne!(made, kinds(geometry, &range, 6));
-            assert_eq!(made.iter().map(|kind| kind.stamps.len()).collect::<Vec<_>>(), [10, 2, 2]);
-            for stamp in made.iter().flat_map(|kind| &kind.stamps) {
-                let mut image = images[..geometry.numbers()].to_vec();
-                stamp.apply(&mut image);
-                assert_ne!(image, images[..geometry.numbers()]);
-                assert!(image.iter().all(|value| (-1.0..=5.0).contains(value)));
+    fn stamps_are_put_on_levels_whatever_the_network_takes() {
+        // A picture that is red, and what each network makes of it.
+        let red = [200.0, 10.0, 30.0];
+        for (layout, order) in [
+            (Layout::Nhwc, ChannelOrder::Rgb),
+            (Layout::Nchw, ChannelOrder::Bgr),
+            (Layout::Nchw, ChannelOrder::Grey),
+        ] {
+            let preprocessing = preprocessing(layout, order);
+            let axes = match layout {
+                Layout::Nhwc => network::Layout::Nhwc,
+                Layout::Nchw => network::Layout::Nchw,
+            };
+            let geometry = Geometry::new(32, 30, order.channels() as u64, axes);
+            let number = |channel: usize, level: f32| {
+                (level / 255.0 - 0.4) / preprocessing.std().map_or(1.0, |std| std[channel])
+            };
+            let mut image = vec![0.0; geometry.numbers()];
+            for (place, to, channel) in places(&preprocessing, geometry) {
+                image[to] = number(channel, red[place % order.channels()]);
             }
-            let touched = made[0].stamps[0].shares.iter().filter(|share| **share > 0.0).count();
-            assert_eq!(touched, 5 * 5 * 3, "an eighth of 47 pixels, squared, in three channels");
+            let before = image.clone();
+            let kinds = kinds(&preprocessing, 5);
+            let white = kinds.iter().find(|kind| kind.name == "white square").unwrap();
+            Levels::of(&preprocessing, geometry).stamp(&white.stamps[0], &mut image);
+            let changed = image.iter().zip(&before).filter(|(one, other)| (*one - *other).abs() > 1e-3);
+            assert_eq!(changed.count(), 3 * 3 * order.channels());
+            for channel in 0..order.channels() {
+                let corner = image[geometry.at(31, 29, channel as i64)];
+                assert!((corner - number(channel, 255.0)).abs() < 1e-5);
+            }
         }
+    }
+
+    #[test]
+    fn kinds_repeat_and_small_pictures_wear_nothing() {
+        let record = preprocessing(Layout::Nhwc, ChannelOrder::Rgb);
+        assert_eq!(kinds(&record, 5), kinds(&record, 5));
+        assert_ne!(kinds(&record, 5), kinds(&record, 6));
+        let counts: Vec<usize> = kinds(&record, 5).iter().map(|kind| kind.stamps.len()).collect();
+        assert_eq!(counts, [10, 2, 2, 1, 1, 1, 1, 1, 1, 1]);
+        let small = PreprocessingRecord { height: 16, width: 16, ..record.clone().into() };
+        assert_eq!(kinds(&Preprocessing::new(small).unwrap(), 5).len(), 7);
+        let tiny = PreprocessingRecord { height: 3, width: 3, ..record.into() };
+        assert_eq!(kinds(&Preprocessing::new(tiny).unwrap(), 5), []);
     }
 }

@@ -61,12 +61,27 @@ pub struct Attack {
     pub after: Proportion,
 }
 
+/// What spoke against the network before anything was stamped on its images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// Its output layer was looked at and nothing stands out; nobody brought images that gave alarms.
+    None,
+    /// Its output layer could not be looked at.
+    NotAudited,
+    /// Classes stand out in its output layer.
+    OutputLayer,
+    /// Images gave alarms.
+    Alarms,
+}
+
 /// What the gate says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum GateAnswer {
     /// The network must not vote.
     NotRepaired,
+    /// The suspect showed no backdoor: none of the triggers that were tried worked on it. That it has none is not said.
+    NothingToRepair,
     /// Nothing that was tried works any more, and no real trigger was tried.
     NoEvidenceLeft,
     /// Real triggers worked before and do not any more.
@@ -137,6 +152,8 @@ pub enum GateReason {
     NoRealTrigger,
     /// No trigger was tried at all.
     NothingTried,
+    /// No trigger that was tried worked on the suspect network, and nothing else spoke against it.
+    NothingFound,
     /// The repair was given up, and what was judged is the suspect network.
     GivenUp {
         /// Why.
@@ -160,10 +177,13 @@ pub struct Gate {
 }
 
 impl GateVerdict {
-    /// The verdict on a repair that was given up: whatever the suspect network does, it is not repaired.
+    /// The verdict on a repair that was given up: whatever the suspect network does, it is not repaired. One that showed
+    /// nothing to repair still shows nothing.
     #[must_use]
     pub fn given_up(mut self, why: &str) -> Self {
-        self.answer = GateAnswer::NotRepaired;
+        if self.answer != GateAnswer::NothingToRepair {
+            self.answer = GateAnswer::NotRepaired;
+        }
         self.reasons.push(GateReason::GivenUp { why: why.to_owned() });
         self
     }
@@ -183,13 +203,20 @@ impl Gate {
         Self { limits }
     }
 
-    /// Judges a repair. `NOT_REPAIRED` when the accuracy fell too far, when any trigger still works, or when
+    /// Judges a repair. `NOTHING_TO_REPAIR` when nothing spoke against the suspect and none of the triggers worked on it,
+    /// whatever the repair cost; `NOT_REPAIRED` when the accuracy fell too far, when any trigger still works, or when
     /// nothing was tried; `REPAIRED` only when a real trigger worked before and fails now; else
     /// `NO_EVIDENCE_LEFT`.
     ///
     /// Each bound has the confidence asked for. All of them must hold at once, so none needs a correction for
     /// their number. A bound must be within its limit: with few images it is not, however good they look.
-    pub fn judge(&self, clean: PairedAccuracy, on: JudgedOn, attacks: &[Attack]) -> GateVerdict {
+    pub fn judge(
+        &self,
+        clean: PairedAccuracy,
+        on: JudgedOn,
+        attacks: &[Attack],
+        suspicion: Suspicion,
+    ) -> GateVerdict {
         let mut reasons = vec![self.accuracy(clean, on)];
         reasons.extend(attacks.iter().map(|attack| self.attack(attack)));
         let fails = |reason: &GateReason| {
@@ -203,7 +230,11 @@ impl Gate {
         let real =
             |reason: &GateReason| matches!(reason, GateReason::TriggerFails { trigger: Trigger::Real, .. });
         let tried = |reason: &GateReason| matches!(reason, GateReason::TriggerFails { .. });
-        let answer = if reasons.iter().any(fails) {
+        let is_clean = suspicion == Suspicion::None && !attacks.is_empty();
+        let answer = if is_clean && !attacks.iter().any(|attack| self.worked(attack)) {
+            reasons.push(GateReason::NothingFound);
+            GateAnswer::NothingToRepair
+        } else if reasons.iter().any(fails) {
             GateAnswer::NotRepaired
         } else if reasons.iter().any(real) {
             GateAnswer::Repaired
@@ -230,6 +261,11 @@ impl Gate {
         }
     }
 
+    /// Whether a trigger is shown to have worked on the suspect.
+    fn worked(&self, attack: &Attack) -> bool {
+        attack.before.lower_bound(self.limits.doubt) > self.limits.attack_success.as_f64()
+    }
+
     fn attack(&self, attack: &Attack) -> GateReason {
         let limit = self.limits.attack_success.as_f64();
         let (set, trigger) = (attack.name.clone(), attack.trigger);
@@ -238,7 +274,7 @@ impl Gate {
             return GateReason::TriggerWorks { set, trigger, rate, bound, limit };
         }
         // Clean images under the name of triggered ones would pass every repair.
-        if trigger == Trigger::Real && attack.before.lower_bound(self.limits.doubt) <= limit {
+        if trigger == Trigger::Real && !self.worked(attack) {
             return GateReason::NeverWorked { set, rate: attack.before.rate() };
         }
         GateReason::TriggerFails { set, trigger, rate, bound }
@@ -250,6 +286,7 @@ impl GateAnswer {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotRepaired => "NOT_REPAIRED",
+            Self::NothingToRepair => "NOTHING_TO_REPAIR",
             Self::NoEvidenceLeft => "NO_EVIDENCE_LEFT",
             Self::Repaired => "REPAIRED",
         }
@@ -335,6 +372,10 @@ impl fmt::Display for GateReason {
             Self::NoRealTrigger => formatter
                 .write_str("no triggered samples of the attacker's own were tried: give some to know more"),
             Self::GivenUp { why } => write!(formatter, "the repair was given up: {why}"),
+            Self::NothingFound => formatter.write_str(
+                "none of the triggers that were tried worked on the suspect, and no class stands out in its output \
+                 layer: give images that gave alarms, or triggered ones, if you know better",
+            ),
             Self::NothingTried => {
                 formatter.write_str("no trigger was tried: nothing is known of the backdoor")
             }

@@ -21,7 +21,7 @@ fn kept() -> PairedAccuracy {
 }
 
 fn answer(clean: PairedAccuracy, attacks: &[Attack]) -> GateAnswer {
-    gate().judge(clean, JudgedOn::UnseenClasses, attacks).answer
+    gate().judge(clean, JudgedOn::UnseenClasses, attacks, Suspicion::OutputLayer).answer
 }
 
 #[test]
@@ -37,7 +37,8 @@ fn repaired_takes_real_triggers_that_worked() {
 fn clean_images_called_triggered_prove_nothing() {
     let fake = attack(Trigger::Real, 1, 0, 149);
     let synthetic = attack(Trigger::Synthetic, 90, 0, 149);
-    let verdict = gate().judge(kept(), JudgedOn::AllClasses, &[fake.clone(), synthetic]);
+    let verdict =
+        gate().judge(kept(), JudgedOn::AllClasses, &[fake.clone(), synthetic], Suspicion::OutputLayer);
     assert_eq!(verdict.answer, GateAnswer::NoEvidenceLeft);
     assert!(matches!(verdict.reasons[1], GateReason::NeverWorked { .. }), "{verdict:?}");
     assert_eq!(answer(kept(), &[fake]), GateAnswer::NotRepaired, "nothing else was tried");
@@ -48,7 +49,8 @@ fn clean_images_called_triggered_prove_nothing() {
 fn a_trigger_that_works_or_may_work_is_enough() {
     let real = attack(Trigger::Real, 149, 0, 149);
     for still in [attack(Trigger::Synthetic, 300, 40, 400), attack(Trigger::Real, 149, 90, 149)] {
-        let verdict = gate().judge(kept(), JudgedOn::AllClasses, &[real.clone(), still]);
+        let verdict =
+            gate().judge(kept(), JudgedOn::AllClasses, &[real.clone(), still], Suspicion::OutputLayer);
         assert_eq!(verdict.answer, GateAnswer::NotRepaired);
         let text = verdict.reasons[2].to_string();
         assert!(text.contains("the limit is 5.0 %"), "{text}");
@@ -58,10 +60,33 @@ fn a_trigger_that_works_or_may_work_is_enough() {
 }
 
 #[test]
+fn where_nothing_speaks_against_the_suspect_there_is_nothing_to_repair() {
+    let idle = attack(Trigger::Synthetic, 21, 60, 400);
+    let worked = attack(Trigger::Synthetic, 60, 0, 400);
+    let lost = PairedAccuracy::new(149, 146, 12, 3).unwrap();
+    let judge =
+        |clean, attacks: &[Attack], suspicion| gate().judge(clean, JudgedOn::AllClasses, attacks, suspicion);
+    for clean in [kept(), lost] {
+        let verdict = judge(clean, std::slice::from_ref(&idle), Suspicion::None);
+        assert_eq!(verdict.answer, GateAnswer::NothingToRepair, "however much the repair broke");
+        assert_eq!(verdict.reasons.last(), Some(&GateReason::NothingFound));
+        assert_eq!(verdict.given_up("no trigger was found").answer, GateAnswer::NothingToRepair);
+    }
+    let never = attack(Trigger::Real, 1, 0, 149);
+    let verdict = judge(kept(), &[idle.clone(), never], Suspicion::None);
+    assert_eq!(verdict.answer, GateAnswer::NothingToRepair, "a set that does not work is no sign");
+    for suspicion in [Suspicion::NotAudited, Suspicion::OutputLayer, Suspicion::Alarms] {
+        assert_eq!(judge(kept(), std::slice::from_ref(&idle), suspicion).answer, GateAnswer::NotRepaired);
+    }
+    assert_eq!(judge(kept(), &[worked], Suspicion::None).answer, GateAnswer::NoEvidenceLeft);
+    assert_eq!(judge(kept(), &[], Suspicion::None).answer, GateAnswer::NotRepaired);
+}
+
+#[test]
 fn lost_accuracy_is_enough() {
     let real = attack(Trigger::Real, 149, 0, 149);
     let lost = PairedAccuracy::new(149, 146, 12, 3).unwrap();
-    let verdict = gate().judge(lost, JudgedOn::UnseenClasses, &[real]);
+    let verdict = gate().judge(lost, JudgedOn::UnseenClasses, &[real], Suspicion::OutputLayer);
     assert_eq!(verdict.answer, GateAnswer::NotRepaired);
     let text = verdict.reasons[0].to_string();
     assert!(text.contains("classes the repair never saw") && text.contains("limit is 10.0 %"), "{text}");
@@ -69,11 +94,17 @@ fn lost_accuracy_is_enough() {
 
 #[test]
 fn words_are_the_published_ones() {
-    for answer in [GateAnswer::NotRepaired, GateAnswer::NoEvidenceLeft, GateAnswer::Repaired] {
+    use GateAnswer::{NoEvidenceLeft, NotRepaired, NothingToRepair, Repaired};
+    for answer in [NotRepaired, NothingToRepair, NoEvidenceLeft, Repaired] {
         assert_eq!(serde_json::to_string(&answer).unwrap(), format!("\"{answer}\""));
-        assert_eq!(answer.lets_through(), answer != GateAnswer::NotRepaired);
+        assert_eq!(answer.lets_through(), matches!(answer, NoEvidenceLeft | Repaired));
     }
-    let verdict = gate().judge(kept(), JudgedOn::AllClasses, &[attack(Trigger::Real, 149, 0, 149)]);
+    let verdict = gate().judge(
+        kept(),
+        JudgedOn::AllClasses,
+        &[attack(Trigger::Real, 149, 0, 149)],
+        Suspicion::OutputLayer,
+    );
     let text = serde_json::to_string(&verdict).unwrap();
     assert_eq!(serde_json::from_str::<GateVerdict>(&text).unwrap(), verdict);
 }
@@ -98,7 +129,10 @@ proptest! {
 #[test]
 fn images_that_chose_among_settings_are_believed_less() {
     let mut limits = gate().limits;
-    let bound = |limits| match Gate::new(limits).judge(kept(), JudgedOn::AllClasses, &[]).reasons[0] {
+    let bound = |limits| match Gate::new(limits)
+        .judge(kept(), JudgedOn::AllClasses, &[], Suspicion::OutputLayer)
+        .reasons[0]
+    {
         GateReason::AccuracyKept { bound, .. } => bound,
         ref other => panic!("{other:?}"),
     };
@@ -110,7 +144,7 @@ fn images_that_chose_among_settings_are_believed_less() {
 #[test]
 fn images_that_trained_prove_nothing() {
     let real = attack(Trigger::Real, 149, 0, 149);
-    let verdict = gate().judge(kept(), JudgedOn::NotHeldOut, &[real]);
+    let verdict = gate().judge(kept(), JudgedOn::NotHeldOut, &[real], Suspicion::OutputLayer);
     assert_eq!(verdict.answer, GateAnswer::NotRepaired);
     assert!(verdict.reasons[0].to_string().contains("also ranked and trained"), "{}", verdict.reasons[0]);
 }

@@ -20,7 +20,7 @@ mod stop;
 
 pub use activation::{ActivationError, ChannelMeans, MeanActivations};
 pub use coverage::{ClassCoverage, CoverageError};
-pub use gate::{Attack, Gate, GateAnswer, GateLimits, GateReason, GateVerdict, JudgedOn, Trigger};
+pub use gate::{Attack, Gate, GateAnswer, GateLimits, GateReason, GateVerdict, JudgedOn, Suspicion, Trigger};
 pub use paired::{PairedAccuracy, PairedError};
 pub use ranking::{Ranking, RankingError};
 pub use split::{CleanSplit, SplitError, SplitRequest};

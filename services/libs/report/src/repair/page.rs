@@ -47,7 +47,7 @@ fn verdict(record: &RepairRecord) -> String {
     let answer = record.gate.answer;
     let class = match answer {
         GateAnswer::NotRepaired => "bad",
-        GateAnswer::NoEvidenceLeft => "open",
+        GateAnswer::NothingToRepair | GateAnswer::NoEvidenceLeft => "open",
         GateAnswer::Repaired => "good",
     };
     let mut verdict = format!(

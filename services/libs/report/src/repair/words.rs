@@ -31,6 +31,7 @@ pub(super) fn counted(counts: Counts) -> String {
 pub(super) const fn answer(answer: GateAnswer) -> &'static str {
     match answer {
         GateAnswer::NotRepaired => "Not repaired",
+        GateAnswer::NothingToRepair => "Nothing to repair",
         GateAnswer::NoEvidenceLeft => "No evidence left",
         GateAnswer::Repaired => "Repaired",
     }
@@ -42,6 +43,11 @@ pub(super) const fn meaning(answer: GateAnswer) -> &'static str {
         GateAnswer::NotRepaired => {
             "The repaired network must not be used and must not vote: it lost too much, a trigger still works, or \
              nothing is known of the backdoor."
+        }
+        GateAnswer::NothingToRepair => {
+            "The network showed no backdoor before anything was changed: no class stands out, and none of the triggers \
+             that were tried works. That is no proof that it has none; but there was nothing to repair, so what was \
+             made of it does not take its place."
         }
         GateAnswer::NoEvidenceLeft => {
             "Nothing that was tried works any more. But no real triggered images were there that worked before the \

@@ -1,9 +1,11 @@
 //! Which classes are looked at, and what the images of alarms give away.
 
 use super::super::job::Job;
+use super::super::material::Material;
 use super::alarms;
 use super::bands::Bands;
-use super::found::{Piece, Source, Step};
+use super::found::{Found, Piece, Source, Step};
+use super::pattern;
 use super::screen;
 use super::sticker::{Placing, Sticker};
 use super::{Open, Said};
@@ -66,26 +68,54 @@ pub(super) fn extract(open: &Open, job: &mut Job) -> Said {
     if found.extracted < found.alarms.len() {
         return Ok(Vec::new());
     }
+    for (sticker, class, attack_rate) in patterns(open, material, found)? {
+        let size = sticker.mask.len() as f64;
+        sticker.append_to(&mut weights.triggers);
+        found.pieces.push(Piece { class, source: Source::Alarms, size, attack_rate });
+    }
     found.step = Step::Aims;
     if found.alarms.is_empty() {
         return Ok(Vec::new());
     }
-    let said = format!(
-        "of {} images to unlearn, {} show a trigger that works on others",
-        found.alarms.len(),
-        found.pieces.len()
-    );
+    let shown = found.pieces.iter().filter(|piece| !piece.is_over_all(&open.clean)).count();
+    let mut said =
+        format!("of {} images to unlearn, {shown} show a trigger that works on others", found.alarms.len());
+    for piece in found.pieces.iter().filter(|piece| piece.is_over_all(&open.clean)) {
+        let (class, percent) = (piece.class, 100.0 * piece.attack_rate);
+        said += &format!("; what those of class {class} share all over takes {percent:.0} % of others there");
+    }
     found.notes.push(format!("{}{}.", said[..1].to_uppercase(), &said[1..]));
     Ok(vec![said])
 }
 
-/// The share of clean images of other classes that a sticker takes to a class.
-fn works(
+/// Of each class of alarms that show no trigger one by one, what all of them together do.
+fn patterns(
     open: &Open,
-    material: &crate::repair::material::Material,
-    sticker: &Sticker,
-    class: u32,
-) -> Result<f64, EngineFault> {
+    material: &Material,
+    found: &Found,
+) -> Result<Vec<(Sticker, u32, f64)>, EngineFault> {
+    let known = found.classes();
+    let mut classes: Vec<u32> = found.alarms.iter().map(|alarm| alarm.class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let mut patterns = Vec::new();
+    for class in classes.into_iter().filter(|class| !known.contains(class)) {
+        let places = (0..found.alarms.len()).filter(|place| found.alarms[*place].class == class);
+        let images: Vec<&[f32]> = places.map(|place| open.alarm(place)).collect();
+        let mut best: Option<(Sticker, u32, f64)> = None;
+        for sticker in pattern::candidates(&images, &open.clean) {
+            let rate = works(open, material, &sticker, class)?;
+            if rate >= WORKS && best.as_ref().is_none_or(|(_, _, best)| rate > *best) {
+                best = Some((sticker, class, rate));
+            }
+        }
+        patterns.extend(best);
+    }
+    Ok(patterns)
+}
+
+/// The share of clean images of other classes that a sticker takes to a class.
+fn works(open: &Open, material: &Material, sticker: &Sticker, class: u32) -> Result<f64, EngineFault> {
     let clean = &open.clean;
     let others = (0..clean.count()).filter(|place| clean.truth[*place] != class).take(TRIED);
     let places: Vec<usize> = others.collect();

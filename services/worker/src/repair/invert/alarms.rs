@@ -5,7 +5,7 @@
 //! same in all of them, up to where a face puts it; the rest of the image is not. What is cut out that way counts
 //! only when it takes clean images to the same class; else the whole band that region paste names is tried.
 
-use super::super::stamps::{Geometry, Range};
+use super::super::geometry::{Geometry, Range};
 use super::clean::Clean;
 use super::found::Alarm;
 use super::sticker::Sticker;

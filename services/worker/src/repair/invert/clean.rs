@@ -3,8 +3,8 @@
 use gifthorse_defence::draw::permutation;
 use ndarray::{ArrayD, IxDyn};
 
+use super::super::geometry::{Geometry, Range};
 use super::super::material::Material;
-use super::super::stamps::{Geometry, Range};
 use super::chance::Chance;
 use crate::engine::EngineFault;
 use crate::pruning::ImageSource as _;
@@ -33,9 +33,13 @@ pub(super) struct Clean {
 impl Clean {
     /// The images that rank and train.
     pub(super) fn of(material: &Material, seed: u64) -> Result<Self, EngineFault> {
+        Self::of_rows(material, &material.split.ranking, seed)
+    }
+
+    /// Those of these rows.
+    pub(super) fn of_rows(material: &Material, rows: &[usize], seed: u64) -> Result<Self, EngineFault> {
         let geometry = Geometry::of(&material.description);
         let axes = material.suspect.image();
-        let rows = &material.split.ranking;
         let most = (NUMBERS / axes.iter().product::<usize>().max(1)).max(1);
         let mut chosen: Vec<usize> =
             permutation(rows.len(), seed).into_iter().take(most).map(|place| rows[place]).collect();

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clean::Clean;
+
 /// Where the method stands. Its steps come in this order, some are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,6 +61,14 @@ pub(in crate::repair) struct Piece {
     pub(in crate::repair) size: f64,
     /// Share of clean images that it takes to the class.
     pub(in crate::repair) attack_rate: f64,
+}
+
+impl Piece {
+    /// Whether it lies over most of the image.
+    pub(super) fn is_over_all(&self, clean: &Clean) -> bool {
+        let (height, width, _) = clean.geometry.sides();
+        2.0 * self.size > (height * width) as f64
+    }
 }
 
 /// One inversion whose trigger is not kept.
@@ -119,10 +129,40 @@ pub(in crate::repair) struct Kept {
     pub(in crate::repair) before: usize,
     pub(in crate::repair) after: usize,
     pub(in crate::repair) images: usize,
-    /// How much stamped images counted beside clean ones.
-    pub(in crate::repair) weight: f64,
-    /// Whether the biases of the classes were lowered.
-    pub(in crate::repair) lowered: bool,
+    /// How it came about.
+    pub(in crate::repair) how: How,
+}
+
+/// How triggers were unlearned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::repair) enum How {
+    /// By linear equations.
+    Solved {
+        /// How much stamped images counted beside clean ones.
+        weight: f64,
+        /// Whether the biases of the classes were lowered.
+        lowered: bool,
+    },
+    /// By gradients.
+    Trained {
+        /// The step size at the beginning.
+        learning_rate: f64,
+    },
+}
+
+impl How {
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Solved { weight, lowered: true } => {
+                format!("stamped images weighed {weight}, biases lowered")
+            }
+            Self::Solved { weight, lowered: false } => {
+                format!("stamped images weighed {weight}, biases as they were")
+            }
+            Self::Trained { learning_rate } => format!("trained with a learning rate of {learning_rate}"),
+        }
+    }
 }
 
 impl Found {

@@ -1,10 +1,11 @@
-//! The method `invert`: triggers are found, or taken from alarms, and unlearned by one linear solve.
+//! The method `invert`: triggers are found, or taken from alarms, and unlearned, by one linear solve where that can be.
 //!
 //! Classes that are looked at come from the images to unlearn, which say theirs, from the audit of the output layer,
 //! or from a screen of all classes; never from triggered sets, which only report. For a class that alarms show, the
 //! trigger is cut out of their images. For others it is looked for by inversion (Neural Cleanse, Wang et al., S&P
 //! 2019), piece by piece: where a piece was found, the next one may not be. The pieces are put on clean images, and
-//! the first linear layers are changed so that these give what the same images give without them.
+//! the first linear layers are changed so that these give what the same images give without them; networks that have
+//! none before their last are trained to.
 //!
 //! One inversion takes seconds and is the smallest piece of work: one that was interrupted begins again.
 
@@ -16,12 +17,15 @@ mod chance;
 mod clean;
 mod found;
 mod parameters;
+mod pattern;
+mod retrain;
 mod screen;
 mod search;
 mod solve;
 mod sticker;
 mod words;
 
+use gifthorse_api::catalogue::ErrorCode;
 use gifthorse_training::Network;
 
 pub(super) use found::Found;
@@ -36,6 +40,7 @@ use crate::engine::{Advance, Cancelled, EngineFault, Extent};
 use bands::Bands;
 use clean::Clean;
 use found::{Kept, Step};
+use retrain::{Known, Progress, Retraining};
 use sticker::Sticker;
 
 /// Parts of the work in all: far more than pieces, since each piece counts for one at least.
@@ -56,19 +61,26 @@ struct Open {
     /// The images to unlearn.
     alarms: Vec<f32>,
     bands: Option<Bands>,
+    /// Whether there is a linear layer to solve for.
+    is_linear: bool,
+    retraining: Option<Retraining>,
 }
 
 impl Open {
     fn new(job: &Job) -> Result<Self, EngineFault> {
         let material = job.material()?;
         let onnx = pruned(material, &job.state)?;
-        // Said before hours of looking, not after.
-        gifthorse_network::surgery::first_linear(&onnx, &material.description)
-            .map_err(|error| EngineFault::of(&error))?;
+        let is_linear = gifthorse_network::surgery::first_linear(&onnx, &material.description).is_ok();
+        if !is_linear && job.settings.inversion.clip_quantile.is_some() {
+            // Said before hours of looking, not after.
+            let message = "specification.parameters[\"clip_quantile\"] is for networks with a linear layer before their \
+                           last: leave it out";
+            return Err(EngineFault::invalid(ErrorCode::InvalidField, message));
+        }
         let network = torch::load(&onnx, &material.description, &material.site, &[], &[])?;
         let clean = Clean::of(material, job.settings.seed)?;
         let alarms = alarms_of(job)?;
-        Ok(Self { clean, onnx, network, alarms, bands: None })
+        Ok(Self { clean, onnx, network, alarms, bands: None, is_linear, retraining: None })
     }
 
     /// Images to unlearn.
@@ -115,7 +127,7 @@ impl Invert {
     }
 
     /// Parts that are done. Only an order of magnitude: how much there is to find nobody knows before.
-    fn done(job: &Job) -> u64 {
+    fn done(&self, job: &Job) -> u64 {
         let found = &job.state.found;
         let part = |begin: u64, end: u64, done: usize, all: usize| {
             begin + (end - begin) * done.min(all) as u64 / all.max(1) as u64
@@ -131,7 +143,11 @@ impl Invert {
                 let done = found.aimed * pieces + found.inversions as usize;
                 part(45, 84, done, found.aims.len() * pieces)
             }
-            Step::Solve => 85,
+            Step::Solve => {
+                let retraining = self.open.as_ref().and_then(|open| open.retraining.as_ref());
+                let (done, all) = retraining.map_or((0, 1), Retraining::done);
+                part(85, 99, done, all)
+            }
             Step::Ended => return PARTS,
         };
         (percent * PARTS / 100).max(found.parts + 1).min(PARTS - 1)
@@ -145,7 +161,7 @@ impl Work for Invert {
 
     fn advance(&mut self, job: &mut Job, cancelled: &Cancelled) -> Result<Advance, EngineFault> {
         let log = self.work(job, cancelled)?;
-        job.state.found.parts = Self::done(job);
+        job.state.found.parts = self.done(job);
         let mut advance = Advance { done: job.state.found.parts, save: true, ..Advance::default() };
         advance.message = log.last().cloned();
         advance.log = log;
@@ -158,27 +174,38 @@ impl Work for Invert {
 }
 
 /// Changes the weights, and keeps the network where that costs little enough.
-fn unlearn(open: &Open, job: &mut Job, cancelled: &Cancelled) -> Said {
+fn unlearn(open: &mut Open, job: &mut Job, cancelled: &Cancelled) -> Said {
     let (material, settings, state, weights) = job.parts()?;
-    state.found.step = Step::Ended;
     if state.found.pieces.is_empty() {
+        state.found.step = Step::Ended;
         state.found.given_up = Some("no trigger was found, so there was nothing to unlearn".to_owned());
         return Ok(state.found.given_up.iter().cloned().collect());
     }
-    let rows = material.split.scoring.clone();
+    let rows = &material.split.scoring;
     let right = |row: &&usize| state.before.clean.get(**row) == material.clean.truth.get(**row);
     let before = rows.iter().filter(right).count();
     let stickers = Sticker::read_all(&weights.triggers, open.clean.geometry);
-    let correct = |network: &Network| fine_tune::scored(network, material, &rows, cancelled);
-    let known = (&open.clean, &state.found, stickers.as_slice());
-    let (repaired, kept) =
-        solve::solve(material, settings, &open.onnx, known, correct, (before, rows.len()), cancelled)?;
+    let (repaired, kept) = if open.is_linear {
+        let correct = |network: &Network| fine_tune::scored(network, material, rows, cancelled);
+        let known = (&open.clean, &state.found, stickers.as_slice());
+        solve::solve(material, settings, &open.onnx, known, correct, (before, rows.len()), cancelled)?
+    } else {
+        let Open { clean, onnx, retraining, .. } = open;
+        let retraining = match retraining {
+            Some(retraining) => retraining,
+            none => none.insert(Retraining::begin(material, settings.seed)?),
+        };
+        let (found, stickers) = (&state.found, stickers.as_slice());
+        let known = Known { material, settings, onnx, clean, found, stickers, before };
+        match retraining.advance(known, cancelled)? {
+            Progress::GoesOn(said) => return Ok(vec![said]),
+            Progress::Done(repaired, kept) => (repaired, kept),
+        }
+    };
+    state.found.step = Step::Ended;
     state.found.outcome = Some(kept);
-    let Kept { before, after, images, weight, lowered } = kept;
-    let said = format!(
-        "{after} of {images} held-out images correct, {before} before; stamped images weighed {weight}, biases {}",
-        if lowered { "lowered" } else { "as they were" }
-    );
+    let Kept { before, after, images, how } = kept;
+    let said = format!("{after} of {images} held-out images correct, {before} before; {}", how.words());
     match repaired {
         Some(mut network) => weights.best = Some(fine_tune::written(material, &mut network)?),
         None => {

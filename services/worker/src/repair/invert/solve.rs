@@ -11,7 +11,7 @@ use super::super::torch;
 use super::bias;
 use super::chance::Chance;
 use super::clean::Clean;
-use super::found::{Found, Kept, Source};
+use super::found::{Found, How, Kept, Source};
 use super::sticker::{Placing, Sticker};
 use crate::engine::{Cancelled, EngineFault};
 
@@ -107,7 +107,8 @@ pub(super) fn solve(
         if lowers && !bias::lower(material, &mut repaired, known, settings.seed)? {
             continue;
         }
-        let kept = Kept { before, after: correct(&repaired)?, images, weight, lowered: lowers };
+        let kept =
+            Kept { before, after: correct(&repaired)?, images, how: How::Solved { weight, lowered: lowers } };
         let is_within = fallen(kept) <= settings.largest_drop.as_f64();
         if best.as_ref().is_none_or(|(_, best)| is_within || kept.after > best.after) {
             best = Some((repaired, kept));
@@ -116,7 +117,7 @@ pub(super) fn solve(
             break;
         }
     }
-    let unknown = Kept { before, after: 0, images, weight: 0.0, lowered: false };
+    let unknown = Kept { before, after: 0, images, how: How::Solved { weight: 0.0, lowered: false } };
     Ok(match best {
         Some((network, kept)) if fallen(kept) <= settings.gate.accuracy_drop.as_f64() => {
             (Some(network), kept)
@@ -158,8 +159,10 @@ pub(super) fn stamped(
         // One real trigger, or some pieces of one that was found.
         let some = if real { 1 } else { 1 + chance.below(known.len().min(MOST_STICKERS)) };
         for _ in 0..some {
-            let Some((_, sticker)) = known.get(chance.below(known.len())) else { continue };
-            let placing = if real {
+            let Some((piece, sticker)) = known.get(chance.below(known.len())) else { continue };
+            let placing = if piece.is_over_all(clean) {
+                Placing::PLAIN
+            } else if real {
                 Placing::of_real(chance, (height.min(width) / MOVED).max(1))
             } else {
                 Placing::of_found(chance)

@@ -1,6 +1,6 @@
 //! Triggers that were found, and how they are put on images.
 
-use super::super::stamps::Geometry;
+use super::super::geometry::Geometry;
 use super::chance::Chance;
 
 /// From this share on a pixel is the trigger's when it is made hard.
