@@ -24,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres tools runtime libtorch build test soak check demo up bench quality faces repairs unlearning conformance clean
+.PHONY: help system postgres seaweedfs tools runtime libtorch build test soak check demo up bench quality faces repairs unlearning conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ postgres: ## Install PostgreSQL's programs for the tests of jobs (or leave those
 	    && $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
 	      --no-install-recommends -o Dpkg::Options::=--force-confold postgresql-15 >/dev/null; \
 	fi
+
+seaweedfs: system ## Fetch an S3-like store for the tests of buckets into .tools
+	@tests/python_environment.sh seaweedfs tests/bucket/requirements.txt >/dev/null
 
 $(TOOLS)/venv/.made: | system
 	@python3 -m venv $(TOOLS)/venv
@@ -81,7 +84,7 @@ build: system libtorch ## Build every program
 	@cargo build --workspace --bins
 
 # Programs and tests in one call, so that cargo compiles each dependency with one set of features.
-test: system postgres tools runtime libtorch ## Run all tests, foreign clients included
+test: system postgres seaweedfs tools runtime libtorch ## Run all tests, foreign clients included
 	@cargo build --workspace --bins --tests --examples
 	@tests/conformance/run.sh
 	@$(QUALITY) --subset

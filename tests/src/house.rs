@@ -47,6 +47,15 @@ impl House {
     ///
     /// When a service does not start or get ready.
     pub async fn start_with(settings: Settings<'_>) -> Self {
+        Self::start_in(settings, &[]).await
+    }
+
+    /// [`House::start_with`] with variables in the environment of all services.
+    ///
+    /// # Panics
+    ///
+    /// When a service does not start or get ready.
+    pub async fn start_in(settings: Settings<'_>, environment: &[(String, String)]) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let of = |service: &str, own: &[(&str, String)]| -> Vec<(String, String)> {
             let quick = ("service.drain.notice".to_owned(), "0s".to_owned());
@@ -56,18 +65,21 @@ impl House {
             std::iter::once(quick).chain(own).chain(asked).collect()
         };
         let store = [("store.url", folder.path().join("data").display().to_string())];
-        let serving = Program::start("serving", &of("serving", &store), folder.path());
+        let start = |name: &'static str, settings: &[(String, String)]| {
+            Program::start_in(name, "127.0.0.1:0", settings, environment, folder.path())
+        };
+        let serving = start("serving", &of("serving", &store));
         let urls = |program: &Program| format!("[\"http://{}\"]", program.grpc);
         let [stored] = store.clone();
         let detecting = [stored, ("upstream.serving.urls", urls(&serving))];
-        let detector = Program::start("detector", &of("detector", &detecting), folder.path());
-        let trainer = Program::start("trainer", &of("trainer", &store), folder.path());
+        let detector = start("detector", &of("detector", &detecting));
+        let trainer = start("trainer", &of("trainer", &store));
         let upstream = [
             ("upstream.serving.urls", urls(&serving)),
             ("upstream.detector.urls", urls(&detector)),
             ("upstream.trainer.urls", urls(&trainer)),
         ];
-        let gateway = Program::start("gateway", &of("gateway", &upstream), folder.path());
+        let gateway = start("gateway", &of("gateway", &upstream));
         let house = Self { gateway, serving, detector, trainer, folder };
         for program in [&house.serving, &house.detector, &house.trainer, &house.gateway] {
             wait_until_serving(program).await;

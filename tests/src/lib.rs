@@ -5,6 +5,7 @@
 
 #![allow(clippy::expect_used, reason = "this is test code: what is not as it should be ends the test")]
 
+pub mod bucket;
 pub mod house;
 pub mod postgres;
 pub mod program;

@@ -24,7 +24,7 @@ use gifthorse_quarantine::Quarantine;
 use gifthorse_service::client::Peer;
 use gifthorse_service::main_support::AnyError;
 use gifthorse_service::transfer::UploadLimit;
-use gifthorse_service::{Context, Identity, Rpcs};
+use gifthorse_service::{Context, Identity, Rpcs, StoreConfiguration};
 use gifthorse_store::Store;
 
 pub use configuration::DetectorConfiguration;
@@ -51,7 +51,8 @@ pub const IDENTITY: Identity = Identity {
 pub async fn build(context: Context<DetectorConfiguration>) -> Result<Rpcs, AnyError> {
     let configuration = context.configuration;
     let engine = Engine::start(&configuration.engine.options())?;
-    let store = Store::open(&configuration.store.url).await?;
+    let StoreConfiguration { url, cache, cache_bytes } = configuration.store.clone();
+    let store = Store::open(&url).await?.with_cache(cache, cache_bytes.get()).await?;
     let scan = &configuration.scan;
     let serving = Peer::new("serving", &configuration.upstream.serving)?;
     let execution = configuration.engine.execution;

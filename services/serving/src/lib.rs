@@ -17,7 +17,7 @@ use gifthorse_engine::Engine;
 use gifthorse_quarantine::Quarantine;
 use gifthorse_service::main_support::AnyError;
 use gifthorse_service::transfer::UploadLimit;
-use gifthorse_service::{Context, Identity, OnError, Rpcs};
+use gifthorse_service::{Context, Identity, OnError, Rpcs, StoreConfiguration};
 use gifthorse_store::Store;
 
 pub use configuration::{LinkConfiguration, ServingConfiguration};
@@ -41,7 +41,8 @@ pub async fn build(context: Context<ServingConfiguration>) -> Result<Rpcs, AnyEr
     let Context { configuration, readiness, tasks, .. } = context;
     let loaded = readiness.latch("models");
     let engine = Engine::start(&configuration.engine.options())?;
-    let store = Store::open(&configuration.store.url).await?;
+    let StoreConfiguration { url, cache, cache_bytes } = configuration.store.clone();
+    let store = Store::open(&url).await?.with_cache(cache, cache_bytes.get()).await?;
     let library = engine.library().to_owned();
     let repository = Arc::new(Repository::new(store.models(), engine, &configuration, tasks.clone()));
     let following = Arc::clone(&repository);

@@ -163,6 +163,11 @@ impl Validate for TrainerConfiguration {
             let message = "is empty: give sqlite:///PATH or postgres://HOST/DATABASE, or leave it out";
             return Err(Problem::new("url", message).within("database"));
         }
+        if self.database.url.is_none() && crate::is_bucket(&self.store.url) {
+            let message = "is unset, and the store is a bucket, which holds no database: give postgres://HOST/DATABASE, or \
+                           sqlite:///PATH for one trainer";
+            return Err(Problem::new("url", message).within("database"));
+        }
         let durations = [
             ("patience", "database", self.database.patience),
             ("lease", "jobs", self.jobs.lease),

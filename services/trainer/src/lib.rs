@@ -53,6 +53,7 @@ const WAITING_LINES: usize = 1000;
 pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyError> {
     let configuration = &context.configuration;
     let store = Store::open(&configuration.store.url).await?;
+    // It stores and lists; what workers fetch they fetch themselves.
     let url = match &configuration.database.url {
         Some(url) => DatabaseUrl::parse(url.reveal())?,
         None => DatabaseUrl::file(&folder_of(&configuration.store.url).join(DATABASE_FILE))?,
@@ -143,8 +144,16 @@ fn folder_of(url: &str) -> PathBuf {
     }
 }
 
+/// Whether an address is that of a bucket, which has no folder.
+pub(crate) fn is_bucket(url: &str) -> bool {
+    url.starts_with("s3://")
+}
+
 /// The store's address for programs that may run in another folder.
 fn absolute(url: &str) -> String {
+    if is_bucket(url) {
+        return url.to_owned();
+    }
     let folder = folder_of(url);
     std::path::absolute(&folder).unwrap_or(folder).to_string_lossy().into_owned()
 }

@@ -2,6 +2,7 @@
 
 mod accidents;
 mod adoption;
+mod bucket;
 mod cancelling;
 mod command_line;
 mod creating;

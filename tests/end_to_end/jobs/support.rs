@@ -56,7 +56,12 @@ pub(super) async fn house() -> House {
 
 /// A house with a model `lab`, clean data and triggered data.
 pub(super) async fn house_with(more: &[(&str, &str, &str)]) -> House {
-    let house = House::start_with(&[&QUICK, more].concat()).await;
+    house_in(more, &[]).await
+}
+
+/// The same with variables in the environment of its services.
+pub(super) async fn house_in(more: &[(&str, &str, &str)], environment: &[(String, String)]) -> House {
+    let house = House::start_in(&[&QUICK, more].concat(), environment).await;
     let mut models = house.models().await;
     let version = import(&mut models, specification("lab"), &network()).await.unwrap().name;
     promote(&mut models, &version).await.unwrap();

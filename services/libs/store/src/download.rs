@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path as ObjectPath;
@@ -9,13 +10,15 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use crate::blocking;
+use crate::cache::{self, Cache};
 use crate::digest::Sha256Digest;
 use crate::error::{Result, StoreError};
 use crate::objects::Objects;
 use crate::stored_file::StoredFile;
 use crate::upload::PART;
 
-/// The verified content, in memory.
+/// The verified content, in memory. No copies of such files are kept on this
+/// machine: they are small.
 pub(crate) async fn read(objects: &Objects, from: &ObjectPath, expected: StoredFile) -> Result<Bytes> {
     check_size(objects, from, expected).await?;
     let mut hasher = Sha256::new();
@@ -35,12 +38,53 @@ pub(crate) async fn read(objects: &Objects, from: &ObjectPath, expected: StoredF
 }
 
 /// Writes the verified content to `to`, replacing what is there. A mismatch leaves `to` untouched.
+///
+/// The store is asked even where there is a copy on this machine: what was removed is not answered.
 pub(crate) async fn fetch(
     objects: &Objects,
     from: &ObjectPath,
     expected: StoredFile,
     to: &Path,
 ) -> Result<()> {
+    let Some(cache) = objects.cache() else { return fetch_whole(objects, from, expected, to).await };
+    check_size(objects, from, expected).await?;
+    let (copies, target) = (Arc::clone(cache), to.to_owned());
+    if blocking::run(move || take_copy(&copies, expected, target)).await? {
+        return Ok(());
+    }
+    fetch_whole(objects, from, expected, to).await?;
+    let (copies, fetched) = (Arc::clone(cache), to.to_owned());
+    blocking::run(move || {
+        copies.keep(expected, &fetched);
+        Ok(())
+    })
+    .await
+}
+
+/// Writes the copy to `to` and answers whether there was a whole one.
+fn take_copy(cache: &Cache, expected: StoredFile, to: PathBuf) -> Result<bool> {
+    let Some(copy) = cache.find(expected) else { return Ok(false) };
+    let failed = |source| StoreError::LocalFile { operation: "read the copy for", path: to.clone(), source };
+    let mut target = Target::beside(to.clone())?;
+    let mut hasher = Sha256::new();
+    loop {
+        let part = cache::part(&copy, PART).map_err(failed)?;
+        if part.is_empty() {
+            break;
+        }
+        hasher.update(&part);
+        target = target.write(&part)?;
+    }
+    if Sha256Digest::of_hasher(hasher) != expected.sha256 {
+        tracing::warn!(file = %expected.sha256, "a copy on this machine is damaged, it is fetched anew");
+        cache.forget(expected);
+        return Ok(false);
+    }
+    target.finish()?;
+    Ok(true)
+}
+
+async fn fetch_whole(objects: &Objects, from: &ObjectPath, expected: StoredFile, to: &Path) -> Result<()> {
     check_size(objects, from, expected).await?;
     let target = to.to_owned();
     let mut state = blocking::run(move || Target::beside(target)).await?;

@@ -1,6 +1,6 @@
 //! Immutable, digest-checked artefacts on an object store.
 //!
-//! [`Store::open`] takes a directory; [`Store::models`] and [`Store::datasets`] are its collections, and
+//! [`Store::open`] takes a directory or a bucket; [`Store::models`] and [`Store::datasets`] are its collections, and
 //! [`Artefacts`] is the layer on which further ones are built. Rules that hold everywhere:
 //!
 //! * files are written first, a commit mark last, so a crash leaves nothing that a reader sees;
@@ -10,6 +10,8 @@
 
 mod artefacts;
 mod blocking;
+mod bucket;
+mod cache;
 mod claim;
 mod classes;
 mod committed;

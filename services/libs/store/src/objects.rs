@@ -12,6 +12,7 @@ use object_store::{
     Error as ObjectError, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, WriteMultipart,
 };
 
+use crate::cache::Cache;
 use crate::document::{self, Record};
 use crate::error::{Result, StoreError};
 use crate::record_size::MAX_RECORD;
@@ -29,11 +30,22 @@ pub(crate) enum Creation {
 #[derive(Debug, Clone)]
 pub(crate) struct Objects {
     store: Arc<dyn ObjectStore>,
+    cache: Option<Arc<Cache>>,
 }
 
 impl Objects {
     pub(crate) fn new(store: Arc<dyn ObjectStore>) -> Self {
-        Self { store }
+        Self { store, cache: None }
+    }
+
+    /// The same objects, of whose files copies are kept on this machine.
+    pub(crate) fn with_cache(self, cache: Cache) -> Self {
+        Self { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    /// The copies on this machine, where any are kept.
+    pub(crate) fn cache(&self) -> Option<&Arc<Cache>> {
+        self.cache.as_ref()
     }
 
     /// Writes the object, whatever was there.

@@ -133,12 +133,20 @@ impl Judging {
                     images: 0,
                     before: 0,
                     after: 0,
+                    changed: [0; 2],
                 };
                 for (place, (before, after)) in before.iter().zip(after).enumerate() {
-                    if shows(scoring[place % scoring.len()], *class) {
+                    let row = scoring[place % scoring.len()];
+                    if shows(row, *class) {
                         count.images += 1;
                         count.before += usize::from(before == class);
                         count.after += usize::from(after == class);
+                        for ((changed, answer), plain) in
+                            count.changed.iter_mut().zip([before, after]).zip(plain)
+                        {
+                            *changed +=
+                                usize::from(plain.is_some_and(|plain| plain.clean.get(row) != Some(answer)));
+                        }
                     }
                 }
                 if count.images > 0 {
@@ -232,11 +240,16 @@ impl Work for Judging {
 pub(super) fn reasons(verdict: &GateVerdict) -> String {
     let mut sentences = Vec::new();
     let (mut failing, mut highest) = (0_usize, 0.0_f64);
+    let (mut disturbing, mut most) = (0_usize, 0.0_f64);
     for reason in &verdict.reasons {
         match reason {
             GateReason::TriggerFails { trigger: Trigger::Synthetic, bound, .. } => {
                 failing += 1;
                 highest = highest.max(*bound);
+            }
+            GateReason::Disturbs { changed, .. } => {
+                disturbing += 1;
+                most = most.max(*changed);
             }
             other => sentences.push(other.to_string()),
         }
@@ -244,6 +257,12 @@ pub(super) fn reasons(verdict: &GateVerdict) -> String {
     if failing > 0 {
         let percent = 100.0 * highest;
         sentences.push(format!("{failing} synthetic triggers work on {percent:.1} % of images at most"));
+    }
+    if disturbing > 0 {
+        let percent = 100.0 * most;
+        sentences.push(format!(
+            "{disturbing} change answers, of {percent:.1} % of images at most, and lead to no class"
+        ));
     }
     sentences.join("; ")
 }
@@ -281,6 +300,7 @@ fn judge(
             trigger: Trigger::Synthetic,
             before: proportion(count.before, count.images)?,
             after: proportion(count.after, count.images)?,
+            changed: Some(count.changed),
         });
     }
     for (index, set) in material.triggered.iter().enumerate() {
@@ -298,6 +318,7 @@ fn judge(
             trigger: Trigger::Real,
             before: reached(state.before.triggered.get(index))?,
             after: reached(after.triggered.get(index))?,
+            changed: None,
         });
     }
     let tried = state.trainings.iter().filter(|one| one.role == TrainingRole::Candidate).count();

@@ -132,6 +132,8 @@ pub(super) struct StampedCounts {
     pub(super) before: usize,
     /// The same in the repaired network.
     pub(super) after: usize,
+    /// Those whose answer the trigger changes at all, in either.
+    pub(super) changed: [usize; 2],
 }
 
 impl State {

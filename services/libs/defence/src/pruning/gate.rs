@@ -59,6 +59,17 @@ pub struct Attack {
     pub before: Proportion,
     /// The same in the repaired one.
     pub after: Proportion,
+    /// Images whose answer the trigger changes at all, in the suspect and in the repaired network; none where nobody knows
+    /// what they are answered without it.
+    pub changed: Option<[usize; 2]>,
+}
+
+impl Attack {
+    /// Whether most of what the trigger changes becomes the attacker's class. What merely covers up an image changes
+    /// answers as well, but spreads them.
+    fn leads(&self, which: usize, reached: Proportion) -> bool {
+        self.changed.is_none_or(|changed| 2 * reached.count() > changed[which])
+    }
 }
 
 /// What spoke against the network before anything was stamped on its images.
@@ -141,6 +152,15 @@ pub enum GateReason {
         /// The limit.
         limit: f64,
     },
+    /// A trigger changes answers, as anything does that covers up a part of an image, and no class takes most of them.
+    Disturbs {
+        /// The set.
+        set: String,
+        /// Images that it brings to the class.
+        rate: f64,
+        /// Images whose answer it changes.
+        changed: f64,
+    },
     /// A set given as real triggers did not work on the suspect network: it proves nothing.
     NeverWorked {
         /// The set.
@@ -208,6 +228,9 @@ impl Gate {
     /// nothing was tried; `REPAIRED` only when a real trigger worked before and fails now; else
     /// `NO_EVIDENCE_LEFT`.
     ///
+    /// A trigger of the service's own works where it brings more images to a class than the limit allows, and most of those
+    /// whose answer it changes.
+    ///
     /// Each bound has the confidence asked for. All of them must hold at once, so none needs a correction for
     /// their number. A bound must be within its limit: with few images it is not, however good they look.
     pub fn judge(
@@ -229,7 +252,9 @@ impl Gate {
         };
         let real =
             |reason: &GateReason| matches!(reason, GateReason::TriggerFails { trigger: Trigger::Real, .. });
-        let tried = |reason: &GateReason| matches!(reason, GateReason::TriggerFails { .. });
+        let tried = |reason: &GateReason| {
+            matches!(reason, GateReason::TriggerFails { .. } | GateReason::Disturbs { .. })
+        };
         let is_clean = suspicion == Suspicion::None && !attacks.is_empty();
         let answer = if is_clean && !attacks.iter().any(|attack| self.worked(attack)) {
             reasons.push(GateReason::NothingFound);
@@ -263,7 +288,8 @@ impl Gate {
 
     /// Whether a trigger is shown to have worked on the suspect.
     fn worked(&self, attack: &Attack) -> bool {
-        attack.before.lower_bound(self.limits.doubt) > self.limits.attack_success.as_f64()
+        let limit = self.limits.attack_success.as_f64();
+        attack.leads(0, attack.before) && attack.before.lower_bound(self.limits.doubt) > limit
     }
 
     fn attack(&self, attack: &Attack) -> GateReason {
@@ -271,7 +297,13 @@ impl Gate {
         let (set, trigger) = (attack.name.clone(), attack.trigger);
         let (rate, bound) = (attack.after.rate(), attack.after.upper_bound(self.limits.doubt));
         if bound > limit {
-            return GateReason::TriggerWorks { set, trigger, rate, bound, limit };
+            return match attack.changed {
+                Some([_, changed]) if !attack.leads(1, attack.after) => {
+                    let changed = changed as f64 / attack.after.total().max(1) as f64;
+                    GateReason::Disturbs { set, rate, changed }
+                }
+                _ => GateReason::TriggerWorks { set, trigger, rate, bound, limit },
+            };
         }
         // Clean images under the name of triggered ones would pass every repair.
         if trigger == Trigger::Real && !self.worked(attack) {
@@ -362,6 +394,12 @@ impl fmt::Display for GateReason {
                 Percent(*rate),
                 Percent(*bound),
                 Percent(*limit)
+            ),
+            Self::Disturbs { set, rate, changed } => write!(
+                formatter,
+                "{set:?} works on {} of images and changes the answers of {}: most go elsewhere",
+                Percent(*rate),
+                Percent(*changed)
             ),
             Self::NeverWorked { set, rate } => write!(
                 formatter,

@@ -13,7 +13,7 @@ fn gate() -> Gate {
 
 fn attack(trigger: Trigger, before: usize, after: usize, images: usize) -> Attack {
     let of = |count| Proportion::new(count, images).unwrap();
-    Attack { name: format!("{trigger} set"), trigger, before: of(before), after: of(after) }
+    Attack { name: format!("{trigger} set"), trigger, before: of(before), after: of(after), changed: None }
 }
 
 fn kept() -> PairedAccuracy {
@@ -80,6 +80,29 @@ fn where_nothing_speaks_against_the_suspect_there_is_nothing_to_repair() {
     }
     assert_eq!(judge(kept(), &[worked], Suspicion::None).answer, GateAnswer::NoEvidenceLeft);
     assert_eq!(judge(kept(), &[], Suspicion::None).answer, GateAnswer::NotRepaired);
+}
+
+#[test]
+fn what_only_covers_up_images_is_no_trigger() {
+    let stamp = |after, changed| Attack {
+        changed: Some([400, changed]),
+        ..attack(Trigger::Synthetic, 300, after, 400)
+    };
+    assert_eq!(
+        answer(kept(), &[stamp(40, 81)]),
+        GateAnswer::NoEvidenceLeft,
+        "half of what it changes goes elsewhere"
+    );
+    assert_eq!(answer(kept(), &[stamp(40, 60)]), GateAnswer::NotRepaired);
+    let verdict = gate().judge(kept(), JudgedOn::AllClasses, &[stamp(40, 100)], Suspicion::OutputLayer);
+    assert_eq!(
+        verdict.reasons[1].to_string(),
+        "\"synthetic set\" works on 10.0 % of images and changes the answers of 25.0 %: most go elsewhere"
+    );
+    // Nor does it speak against a suspect.
+    let covers = Attack { changed: Some([100, 100]), ..attack(Trigger::Synthetic, 40, 40, 400) };
+    let verdict = gate().judge(kept(), JudgedOn::AllClasses, &[covers], Suspicion::None);
+    assert_eq!(verdict.answer, GateAnswer::NothingToRepair);
 }
 
 #[test]

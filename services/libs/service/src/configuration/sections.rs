@@ -1,6 +1,7 @@
 //! The common section `[service]` and its parts.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -59,20 +60,24 @@ impl Validate for ServiceConfiguration {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfiguration {
-    /// A folder, as a path or a `file://` URL; replicas share it.
+    /// A folder, as a path or a `file://` URL, or a bucket, `s3://BUCKET/PREFIX`; replicas share it.
     pub url: String,
+    /// Where copies of a bucket's files are kept; unset: nowhere, each is fetched whenever it is needed.
+    pub cache: Option<PathBuf>,
+    /// Bytes of all copies together.
+    pub cache_bytes: ByteSize,
 }
 
 impl Default for StoreConfiguration {
     fn default() -> Self {
-        Self { url: "gifthorse-data".to_owned() }
+        Self { url: "gifthorse-data".to_owned(), cache: None, cache_bytes: ByteSize::mebibytes(20 * 1024) }
     }
 }
 
 impl Validate for StoreConfiguration {
     fn validate(&self) -> Result<(), Problem> {
         if self.url.is_empty() {
-            return Err(Problem::new("url", "is empty: give a folder"));
+            return Err(Problem::new("url", "is empty: give a folder, or s3://BUCKET/PREFIX"));
         }
         Ok(())
     }
