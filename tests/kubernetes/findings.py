@@ -25,7 +25,7 @@ REASONS = [
 
 def checkov(folder):
     command = [
-        Path(sys.executable).parent / "checkov", "--directory", folder, "--framework", "kubernetes", "secrets",
+        Path(sys.executable).parent / "checkov", "--directory", folder, "--framework", "kubernetes",
         "--skip-download", "--quiet", "--compact", "--output", "json",
     ]
     done = subprocess.run(command, capture_output=True, text=True)

@@ -26,6 +26,9 @@ def _pods(objects):
     pods = {labels["app.kubernetes.io/component"]: Pod(labels, {"kubernetes.io/metadata.name": "gifthorse"})
             for _, labels in filter(None, map(pod_of, objects))}
     pods["worker"] = Pod(WORKER, {"kubernetes.io/metadata.name": "gifthorse"})
+    # A Pod of the release that nobody has thought of: the first policy closes it.
+    pods["newcomer"] = Pod({"app.kubernetes.io/name": "gifthorse", "app.kubernetes.io/instance": "demo"},
+                           {"kubernetes.io/metadata.name": "gifthorse"})
     pods["neighbour"] = Pod({"app": "other"}, {"kubernetes.io/metadata.name": "gifthorse"})
     pods["stranger"] = Pod({"app": "other"}, {"kubernetes.io/metadata.name": "elsewhere"})
     pods["client"] = Pod({"app": "ingress"}, {"kubernetes.io/metadata.name": "gateway-system"})
@@ -77,7 +80,7 @@ def flows(cases):
         # Whoever may call: everybody, unless it is said who.
         callers = {"client"} if case == "production" else outside
         meant |= {(caller, "gateway") for caller in callers}
-        listeners = {**GRPC, "postgresql": 5432}
+        listeners = {**GRPC, "postgresql": 5432, "newcomer": 80}
         for target in listeners.keys() & pods.keys():
             for source in pods.keys() - {target}:
                 open_now = reaches(policies, pods[source], pods[target], listeners[target])
@@ -89,7 +92,7 @@ def flows(cases):
             for source in pods.keys() - {target}:
                 if reaches(policies, pods[source], pods[target], port) != (source in readers):
                     raise Failure(f"{case}: metrics of {target} are open, or closed, to {source}")
-        for source in pods.keys() - outside - {"postgresql"}:
+        for source in pods.keys() - outside - {"postgresql", "newcomer"}:
             if not reaches(policies, pods[source], pods["names"], 53, "UDP"):
                 raise Failure(f"{case}: {source} cannot resolve names")
             if reaches(policies, pods[source], pods["stranger"], 80):
