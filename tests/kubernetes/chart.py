@@ -45,6 +45,8 @@ def main():
         say(networks.flows, cases)
         say(refusals.schema_is_closed, json.loads((CHART / "values.schema.json").read_text()))
         say(refusals.refused, helm)
+        say(refusals.notes, helm, CASES)
+        say(refusals.secrets, helm)
         say(configuration.parsed, cases)
         if arguments.programs:
             programs = configuration.Programs(arguments.programs)

@@ -11,6 +11,7 @@ cd "$(dirname "$0")/../.."
 
 python=$(tests/python_environment.sh kubernetes tests/kubernetes/requirements.txt)
 tools=$(tests/kubernetes/tools.sh "$python")
-"$(dirname "$python")/hadolint" deploy/docker/*Dockerfile
-echo "hadolint: nothing found in $(ls deploy/docker/*Dockerfile | wc -l) files"
+files=(deploy/docker/*Dockerfile)
+"$(dirname "$python")/hadolint" "${files[@]}"
+echo "hadolint: nothing found in ${#files[@]} files"
 exec "$python" tests/kubernetes/chart.py --helm "$tools/helm" ${1:+--programs "$1"}

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -31,13 +32,11 @@ class Images:
         ).stdout.strip()
 
     def size(self, image):
-        found = json.loads(self.buildah("images", "--json", image))
-        # What a registry would keep is compressed; this is what a node unpacks.
+        """What a node unpacks; a registry keeps it compressed."""
         container = self.buildah("from", "--pull-never", image)
         root = self.buildah("mount", container)
         used = subprocess.run(["du", "--summarize", "--bytes", root], check=True, capture_output=True, text=True)
         self.buildah("rm", container)
-        assert found
         return int(used.stdout.split()[0])
 
 
@@ -126,7 +125,7 @@ def ready(address, program):
 
 
 def held(program, process):
-    """What the kernel says of the running program: whose it is, and what it may do."""
+    """What the kernel says of the running program: whose it is, and what it may do. Answers its number."""
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
@@ -142,7 +141,7 @@ def held(program, process):
         root = [line.split() for line in (entry / "mountinfo").read_text().splitlines() if line.split()[4] == "/"]
         if not root or "ro" not in root[-1][5].split(","):
             raise Failure(f"the root of {program} is not read-only: {root}")
-        return
+        return int(entry.name)
     raise Failure(f"the process of {program} was not found")
 
 
@@ -160,7 +159,7 @@ def main(table, work, options):
     store.mkdir(exist_ok=True)
     os.chown(store, USER, USER)
     built = {program: Image(images, program) for program in PROGRAMS}
-    running, urls = {}, {}
+    running, numbers, urls = {}, {}, {}
     common = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
     folder = ["--set", "store.url=/var/lib/gifthorse"]
     try:
@@ -179,7 +178,7 @@ def main(table, work, options):
             if page(addresses["admin"], "/live")[0] != 200:
                 raise Failure(f"{program} is not alive")
             ready(addresses["admin"], program)
-            held(program, process)
+            numbers[program] = held(program, process)
             print(f"{program}: alive and ready after {time.monotonic() - began:.1f} s, as {USER}, root read-only")
         for program, arguments, word in (
             ("cli", ["--gateway", urls["gateway"], "model", "list"], ""),
@@ -190,11 +189,16 @@ def main(table, work, options):
             if process.returncode != 0 or word not in said:
                 raise Failure(f"{program} ended with {process.returncode}: {said}{wrong}")
             print(f"{program}: {' '.join(arguments[-2:])}: {said.strip() or 'done'}")
+        # As the kubelet ends them, the front first.
+        for program in reversed(list(running)):
+            began = time.monotonic()
+            os.kill(numbers[program], signal.SIGTERM)
+            if running[program].wait(timeout=PATIENCE) != 0:
+                raise Failure(f"{program} ended with {running[program].returncode}")
+            print(f"{program}: ended in good order after {time.monotonic() - began:.1f} s")
     finally:
         for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait(timeout=PATIENCE)
+            process.kill()
         for image in built.values():
             images.buildah("rm", image.container)
     base = images.size(BASE)

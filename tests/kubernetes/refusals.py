@@ -1,6 +1,8 @@
-"""Values that must not pass, and values that must."""
+"""Values that must not pass, values that must, and what they become."""
 
-from rendering import CHART, Failure, Refused
+from urllib.parse import unquote, urlsplit
+
+from rendering import CHART, Failure, Refused, of_kind
 
 # What is set, and what helm must say about it.
 REFUSED = [
@@ -82,3 +84,35 @@ def lint(helm, cases):
         except Refused as said:
             raise Failure(f"{case}: helm lint: {said}") from None
     return f"helm lint --strict: nothing found in {len(cases)} sets of values of {CHART.name}"
+
+
+def notes(helm, cases):
+    """The notes name the first three commands, and the Service that is there."""
+    for case, files in cases.items():
+        said = helm.notes(files)
+        service = "house-gateway" if case == "everything" else "demo-gifthorse-gateway"
+        commands = (f"rollout status deployment/{service}", f"port-forward service/{service}", "gifthorse model import")
+        for command in commands:
+            if command not in said:
+                raise Failure(f"{case}: the notes do not say {command}: {said}")
+        if ("No NetworkPolicy" in said) != (case == "plain"):
+            raise Failure(f"{case}: the notes are wrong about networks: {said}")
+    return "the notes tell the first three commands"
+
+
+def secrets(helm):
+    """Passwords and keys arrive as they were given, whatever is in them."""
+    awkward = 'a b/c@d:e?f#g%h+"i'
+    values = {
+        "postgresql": {"enabled": True, "password": awkward},
+        "store": {"url": "s3://bucket", "s3": {"secretAccessKey": awkward, "endpoint": "http://objects:8333"}},
+    }
+    found = {secret["metadata"]["name"]: secret["stringData"] for secret in of_kind(helm.objects(values=values), "Secret")}
+    database, store = found["demo-gifthorse-database"], found["demo-gifthorse-store"]
+    url = urlsplit(database["url"])
+    if database["password"] != awkward or unquote(url.password) != awkward or url.path != "/gifthorse":
+        raise Failure(f"the password of the database became {database}")
+    wanted = {"AWS_SECRET_ACCESS_KEY": awkward, "AWS_ENDPOINT": "http://objects:8333", "AWS_ALLOW_HTTP": "true"}
+    if store != wanted:
+        raise Failure(f"the keys of the object store became {store}")
+    return "secrets arrive as they were given"

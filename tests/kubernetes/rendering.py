@@ -67,6 +67,11 @@ class Helm:
             file.flush()
             return self._run(*arguments, "--values", file.name)
 
+    def notes(self, files):
+        """What an installation would tell at its end."""
+        said = self._run("install", "demo", CHART, "--namespace", NAMESPACE, "--dry-run=client", *_given(files))
+        return said.partition("\nNOTES:\n")[2]
+
     def objects(self, files=(), settings=(), values=None):
         text = self.text(files, settings, values)
         return [found for found in yaml.load_all(text, Loader=Strict) if found]
