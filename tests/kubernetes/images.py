@@ -31,13 +31,16 @@ class Images:
             ["buildah", *self.options, *arguments], check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def size(self, image):
-        """What a node unpacks; a registry keeps it compressed."""
+    def mounted(self, image):
+        """A container of an image, and where its root is."""
         container = self.buildah("from", "--pull-never", image)
-        root = self.buildah("mount", container)
-        used = subprocess.run(["du", "--summarize", "--bytes", root], check=True, capture_output=True, text=True)
-        self.buildah("rm", container)
-        return int(used.stdout.split()[0])
+        return container, self.buildah("mount", container)
+
+
+def size(root):
+    """What a node unpacks; a registry keeps it compressed."""
+    used = subprocess.run(["du", "--summarize", "--bytes", root], check=True, capture_output=True, text=True)
+    return int(used.stdout.split()[0])
 
 
 class Image:
@@ -45,8 +48,8 @@ class Image:
 
     def __init__(self, images, program):
         self.program = program
-        self.container = images.buildah("from", "--pull-never", f"{PREFIX}/{program}:test")
-        self.root = images.buildah("mount", self.container)
+        self.container, self.root = images.mounted(f"{PREFIX}/{program}:test")
+        self.size = size(self.root)
         described = json.loads(images.buildah("inspect", self.container))
         self.settings = described["OCIv1"]["config"]
         self._check()
@@ -158,6 +161,9 @@ def main(table, work, options):
     store = Path(work) / "store"
     store.mkdir(exist_ok=True)
     os.chown(store, USER, USER)
+    container, root = images.mounted(BASE)
+    base = size(root)
+    images.buildah("rm", container)
     built = {program: Image(images, program) for program in PROGRAMS}
     running, numbers, urls = {}, {}, {}
     common = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]
@@ -201,12 +207,11 @@ def main(table, work, options):
             process.kill()
         for image in built.values():
             images.buildah("rm", image.container)
-    base = images.size(BASE)
     with open(table, "w") as file:
         print("| image | MB unpacked | of which beside the base |\n|---|---|---|", file=file)
         for program in PROGRAMS:
-            size = images.size(f"{PREFIX}/{program}:test")
-            print(f"| {program} | {size / 1e6:.0f} | {(size - base) / 1e6:.0f} |", file=file)
+            whole = built[program].size
+            print(f"| {program} | {whole / 1e6:.0f} | {(whole - base) / 1e6:.0f} |", file=file)
         print(f"| the base, Debian 12 | {base / 1e6:.0f} | |", file=file)
     print("images: 6 passed")
 
