@@ -24,7 +24,7 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres seaweedfs tools runtime libtorch build test soak check demo up bench quality faces repairs unlearning conformance clean
+.PHONY: help system postgres seaweedfs tools runtime libtorch build test soak check chart images demo up bench quality faces repairs unlearning conformance clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -88,6 +88,7 @@ test: system postgres seaweedfs tools runtime libtorch ## Run all tests, foreign
 	@cargo build --workspace --bins --tests --examples
 	@tests/conformance/run.sh
 	@$(QUALITY) --subset
+	@$(MAKE) chart
 	@cargo nextest run --workspace
 
 soak: system postgres tools runtime libtorch ## kill -9 workers and trainers at fifty moments each
@@ -100,6 +101,19 @@ check: system tools libtorch ## Format, clippy, licences and sources, protobuf l
 	@cargo deny --log-level warn --all-features check bans licenses sources
 	@cd proto && buf lint
 	@tests/lint/source_rules.sh
+
+# Programs that are built say whether they know the configuration that the chart renders.
+chart: $(TOOLS)/venv/.made ## Check the Helm chart and the image files without a cluster
+	@programs="$${GIFTHORSE_PROGRAMS:-$${CARGO_TARGET_DIR:-target}/debug}"; \
+	  if [ -x "$$programs/gifthorse-trainer" ]; then tests/kubernetes/chart.sh "$$programs"; else tests/kubernetes/chart.sh; fi
+
+# BASE, BUILD_BASE, BUILDER: see deploy/docker/images.sh. PROGRAMS packs what is built already.
+IMAGE_PREFIX ?= localhost/gifthorse
+IMAGE_TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+
+images: $(if $(PROGRAMS),runtime libtorch) ## Build the images with docker or buildah (IMAGE_PREFIX, IMAGE_TAG, BASE, PROGRAMS)
+	@PROGRAMS="$(PROGRAMS)" BASE="$(BASE)" BUILD_BASE="$(BUILD_BASE)" BUILDER="$(BUILDER)" \
+	  deploy/docker/images.sh "$(IMAGE_PREFIX)" "$(IMAGE_TAG)" $(IMAGE_TARGETS)
 
 demo: ## The main job, end to end
 	@$(MAKE) system runtime libtorch
