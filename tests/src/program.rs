@@ -52,6 +52,21 @@ impl Program {
     ///
     /// When it does not start; the panic shows its log.
     pub fn start_at(name: &'static str, listen: &str, settings: &[(String, String)], folder: &Path) -> Self {
+        Self::start_with(name, listen, settings, &[], folder)
+    }
+
+    /// [`Program::start_at`] with variables in its environment.
+    ///
+    /// # Panics
+    ///
+    /// When it does not start; the panic shows its log.
+    pub fn start_with(
+        name: &'static str,
+        listen: &str,
+        settings: &[(String, String)],
+        variables: &[(&str, &Path)],
+        folder: &Path,
+    ) -> Self {
         let log = folder.join(format!("{name}.log"));
         let mut command = Command::new(path_of(&format!("gifthorse-{name}")));
         command.args(["--listen", listen, "--admin-listen", "127.0.0.1:0"]);
@@ -61,6 +76,7 @@ impl Program {
         if let Some(library) = runtime_library() {
             command.env("ORT_DYLIB_PATH", library);
         }
+        command.envs(variables.iter().copied());
         command.env("TMPDIR", folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let append = File::options().create(true).append(true).open(&log).expect("the log opens");
         let mut child = command.stderr(append).spawn().expect("the program starts");
