@@ -24,10 +24,10 @@ SYSTEM_PACKAGES := libhdf5-dev g++ pkg-config python3-venv python3-pip
 # What `system` looks for, one probe a package above.
 SYSTEM_PROBE := pkg-config --exists hdf5 && g++ --version && python3 -c "import venv, ensurepip"
 
-.PHONY: help system postgres seaweedfs tools runtime libtorch build test soak check chart images demo up bench quality faces repairs unlearning conformance clean
+.PHONY: help system postgres seaweedfs tools runtime libtorch build test test-kubernetes soak check chart images demo up bench quality faces repairs unlearning conformance clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 system: ## Install the system packages the build needs (or say how)
 	@if ! ( $(SYSTEM_PROBE) ) >/dev/null 2>&1; then \
@@ -90,6 +90,10 @@ test: system postgres seaweedfs tools runtime libtorch ## Run all tests, foreign
 	@$(QUALITY) --subset
 	@$(MAKE) chart
 	@cargo nextest run --workspace
+
+test-kubernetes: system postgres tools runtime libtorch ## Only the trainer on a real API server, built from a distribution's sources
+	@cargo build --workspace --bins --tests --examples
+	@tests/kubernetes/run.sh
 
 soak: system postgres tools runtime libtorch ## kill -9 workers and trainers at fifty moments each
 	@cargo build --workspace --bins --tests --examples

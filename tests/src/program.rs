@@ -1,5 +1,6 @@
 //! One of the programs, as a child process.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -52,7 +53,7 @@ impl Program {
     ///
     /// When it does not start; the panic shows its log.
     pub fn start_at(name: &'static str, listen: &str, settings: &[(String, String)], folder: &Path) -> Self {
-        Self::start_in(name, listen, settings, &[], folder)
+        Self::start_in::<&str, &str>(name, listen, settings, &[], folder)
     }
 
     /// [`Program::start_at`] with variables of its own in its environment.
@@ -60,11 +61,11 @@ impl Program {
     /// # Panics
     ///
     /// When it does not start; the panic shows its log.
-    pub fn start_in(
+    pub fn start_in<Name: AsRef<OsStr>, Value: AsRef<OsStr>>(
         name: &'static str,
         listen: &str,
         settings: &[(String, String)],
-        environment: &[(String, String)],
+        environment: &[(Name, Value)],
         folder: &Path,
     ) -> Self {
         let log = folder.join(format!("{name}.log"));

@@ -1,5 +1,7 @@
 //! The trainer's configuration.
 
+mod kubernetes;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +11,9 @@ use gifthorse_service::{
     ByteSize, Configuration, Secret, ServiceConfiguration, StoreConfiguration, Validate,
 };
 use serde::{Deserialize, Serialize};
+
+pub(crate) use kubernetes::{KubernetesConfiguration, TolerationConfiguration};
+pub(crate) use kubernetes::{given, is_object_name};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +122,8 @@ impl Default for JobsConfiguration {
 pub enum LauncherKind {
     /// This trainer, as child processes.
     Processes,
+    /// This trainer, as Jobs of a Kubernetes cluster.
+    Kubernetes,
     /// Somebody else: workers come and ask for jobs.
     None,
 }
@@ -129,17 +136,19 @@ pub struct LauncherConfiguration {
     pub kind: LauncherKind,
     /// The worker's program; unset: `gifthorse-worker` beside this one.
     pub program: Option<PathBuf>,
-    /// Workers that run at once.
+    /// Workers that run at once: of this trainer, or with Kubernetes of all trainers on the database, about.
     pub workers: NonZeroUsize,
     /// Memory that a worker may map when its job does not say, and the most that a job may ask for; unset: no
     /// limit.
     pub memory: Option<ByteSize>,
-    /// How long a worker may take from its start to its lease.
+    /// How long a worker may take from its start to its lease; waiting for a node does not count.
     #[serde(with = "humantime_serde")]
     pub start_within: Duration,
     /// How long a worker whose job is cancelled may take to stop before it is killed.
     #[serde(with = "humantime_serde")]
     pub stop_within: Duration,
+    /// The Jobs of the kind `kubernetes`.
+    pub kubernetes: KubernetesConfiguration,
 }
 
 impl Default for LauncherConfiguration {
@@ -151,6 +160,7 @@ impl Default for LauncherConfiguration {
             memory: None,
             start_within: Duration::from_mins(1),
             stop_within: Duration::from_secs(10),
+            kubernetes: KubernetesConfiguration::default(),
         }
     }
 }
@@ -179,6 +189,10 @@ impl Validate for TrainerConfiguration {
                 let message = format!("{duration:?} is too short: use 10ms or more");
                 return Err(Problem::new(key, message).within(section));
             }
+        }
+        if self.launcher.kind == LauncherKind::Kubernetes {
+            let checked = self.launcher.kubernetes.validate();
+            checked.map_err(|problem| problem.within("kubernetes").within("launcher"))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use gifthorse_network::surgery::SurgeryError;
 use gifthorse_store::StoreError;
 
 use crate::database::DatabaseError;
+use crate::launcher::CredentialsError;
 use crate::specification::SpecificationError;
 
 /// Everything that can go wrong between a request and its answer.
@@ -23,6 +24,8 @@ pub(crate) enum TrainerError {
     Surgery(#[from] SurgeryError),
     #[error(transparent)]
     Specification(#[from] SpecificationError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// A field has a value outside its contract.
     #[error("{field}: {message}")]
     Field { field: &'static str, message: String },
@@ -70,6 +73,7 @@ impl TrainerError {
             Self::Database(error) => error,
             Self::Surgery(error) => error,
             Self::Specification(error) => error,
+            Self::Credentials(error) => error,
             Self::Field { .. }
             | Self::JobNotFound(_)
             | Self::ReportNotFound { .. }

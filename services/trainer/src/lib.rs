@@ -32,7 +32,7 @@ pub use configuration::TrainerConfiguration;
 use configuration::{LauncherConfiguration, LauncherKind};
 use database::{Database, DatabaseUrl};
 use housekeeper::Housekeeper;
-use launcher::{Dispatcher, Processes};
+use launcher::{Credentials, Dispatcher, Jobs, Launcher, Processes};
 use queue::Queue;
 use rpc::{House, JobsService, WorkerService};
 
@@ -64,15 +64,24 @@ pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyEr
     if prolonged > 0 {
         tracing::info!(jobs = prolonged, "workers of running jobs are given time to be heard");
     }
-    start_workers(&context, &queue)?;
+    let mut store_address = absolute(&configuration.store.url);
+    if configuration.launcher.kind == LauncherKind::Kubernetes {
+        let path = configuration.launcher.kubernetes.store_path.as_ref();
+        let path = path.filter(|path| !path.as_os_str().is_empty());
+        store_address = path.map_or(store_address, |path| path.to_string_lossy().into_owned());
+    }
+    let credentials = start_workers(&context, &queue, &store_address).await?;
     let housekeeper = Housekeeper::new(queue.clone(), store.clone());
     context.tasks.spawn("keep house", OnError::Shutdown, |stop| housekeeper.run(stop));
 
     let launcher = &configuration.launcher;
     let house = House {
         queue: match launcher.kind {
-            LauncherKind::Processes => "this machine",
-            LauncherKind::None => "workers that come",
+            LauncherKind::Processes => "this machine".to_owned(),
+            LauncherKind::Kubernetes => {
+                configuration::given(launcher.kubernetes.queue.as_ref()).unwrap_or("the cluster").to_owned()
+            }
+            LauncherKind::None => "workers that come".to_owned(),
         },
         memory_limit: launcher.memory.map(ByteSize::get),
         workers_come: launcher.kind == LauncherKind::None,
@@ -80,7 +89,8 @@ pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyEr
     let worker = WorkerService {
         queue: queue.clone(),
         checkpoints: store.artefacts(),
-        store: absolute(&configuration.store.url),
+        store: store_address,
+        credentials: credentials.map(Arc::new),
     };
     // Streams end when the drain begins: whoever watches goes on elsewhere.
     let stop = tokio_util::sync::CancellationToken::new();
@@ -100,21 +110,34 @@ pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyEr
     Ok(Rpcs::new().serve(jobs).serve(worker))
 }
 
-/// Starts what starts workers, where this trainer does that.
-fn start_workers(context: &Context<TrainerConfiguration>, queue: &Queue) -> Result<(), AnyError> {
+/// Starts what starts workers, where this trainer does that; gives what knows them by their tokens, where they have
+/// any.
+async fn start_workers(
+    context: &Context<TrainerConfiguration>,
+    queue: &Queue,
+    store: &str,
+) -> Result<Option<Credentials>, AnyError> {
     let settings = context.configuration.launcher.clone();
-    if settings.kind == LauncherKind::None {
-        return Ok(());
-    }
-    let program = worker_program(&settings)?;
-    let (said, lines) = mpsc::channel(WAITING_LINES);
-    let trainer = format!("http://{}", reachable(context.addresses.grpc));
-    let launcher = Arc::new(Processes::new(program, trainer, said, context.tasks.clone())?);
-    let keeper = queue.clone();
-    context.tasks.spawn("keep logs", OnError::Shutdown, |_| log_keeper::keep(keeper, lines));
+    let (launcher, credentials): (Arc<dyn Launcher>, _) = match settings.kind {
+        LauncherKind::None => return Ok(None),
+        LauncherKind::Processes => {
+            let program = worker_program(&settings)?;
+            let (said, lines) = mpsc::channel(WAITING_LINES);
+            let trainer = format!("http://{}", reachable(context.addresses.grpc));
+            let keeper = queue.clone();
+            context.tasks.spawn("keep logs", OnError::Shutdown, |_| log_keeper::keep(keeper, lines));
+            (Arc::new(Processes::new(program, trainer, said, context.tasks.clone())?), None)
+        }
+        LauncherKind::Kubernetes => {
+            let jobs = Jobs::new(&settings, store.to_owned()).await?;
+            jobs.start(&context.tasks);
+            let credentials = jobs.credentials();
+            (Arc::new(jobs), credentials)
+        }
+    };
     let dispatcher = Dispatcher::new(queue.clone(), launcher, settings);
     context.tasks.spawn("start workers", OnError::Shutdown, |stop| dispatcher.run(stop));
-    Ok(())
+    Ok(credentials)
 }
 
 /// The worker's program: as configured, or beside this one.

@@ -20,6 +20,7 @@ mod scratch;
 mod session;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -47,6 +48,9 @@ struct Arguments {
     /// This worker's own name, unique among those alive
     #[arg(long, default_value_t = format!("worker-{}", std::process::id()))]
     name: String,
+    /// The file of the token that proves to the trainer who this is
+    #[arg(long, value_name = "FILE", env = "GIFTHORSE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
     /// The process that this one shall not outlive
     #[arg(long, value_name = "PID")]
     parent: Option<i32>,
@@ -93,7 +97,9 @@ async fn converse(
         job: arguments.job,
         environment: environment::environment(),
     };
-    let Some((session, leased)) = session::acquire(&arguments.trainer, request).await? else {
+    let Some((session, leased)) =
+        session::acquire(&arguments.trainer, arguments.token_file.as_deref(), request).await?
+    else {
         return Ok("there is no job to run".to_owned());
     };
     let job = leased.job.as_ref().map(|job| job.name.clone()).unwrap_or_default();

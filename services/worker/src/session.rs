@@ -1,5 +1,6 @@
 //! The conversation with the trainer under one lease. What may pass is asked again until the lease is over.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use gifthorse_api::status::code_of;
 use gifthorse_api::v1;
 use gifthorse_api::v1::worker_client::WorkerClient;
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::error::WorkerError;
 
@@ -38,9 +40,10 @@ pub(crate) struct Session {
     cancelled: CancellationToken,
 }
 
-/// Asks for a lease; none when there is no work.
+/// Asks for a lease, with the token in a file where there is one; none when there is no work.
 pub(crate) async fn acquire(
     trainer: &Endpoint,
+    token_file: Option<&Path>,
     request: v1::AcquireLeaseRequest,
 ) -> Result<Option<(Session, v1::AcquireLeaseResponse)>, WorkerError> {
     let address = trainer.uri().to_string();
@@ -54,7 +57,8 @@ pub(crate) async fn acquire(
                 let client = WorkerClient::new(channel)
                     .max_decoding_message_size(MESSAGE_BYTES)
                     .max_encoding_message_size(MESSAGE_BYTES);
-                client.clone().acquire_lease(request.clone()).await.map(|answer| (client, answer))
+                let request = with_token(request.clone(), token_file)?;
+                client.clone().acquire_lease(request).await.map(|answer| (client, answer))
             }
             Err(error) => Err(Status::unavailable(root_cause(&error))),
         };
@@ -77,6 +81,22 @@ pub(crate) async fn acquire(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// The request with the token in a file, read anew each time: whoever wrote it may have renewed it.
+fn with_token<T>(message: T, token_file: Option<&Path>) -> Result<Request<T>, WorkerError> {
+    let mut request = Request::new(message);
+    if let Some(file) = token_file {
+        let token = std::fs::read_to_string(file);
+        let token = token.map_err(|error| {
+            WorkerError::Refused(format!("the token's file {} cannot be read: {error}", file.display()))
+        })?;
+        let header: Result<MetadataValue<Ascii>, _> = format!("Bearer {}", token.trim()).parse();
+        let header =
+            header.map_err(|_| WorkerError::Refused("the token's file holds no token".to_owned()))?;
+        request.metadata_mut().insert("authorization", header);
+    }
+    Ok(request)
 }
 
 impl Session {

@@ -47,6 +47,8 @@ pub enum ErrorClass {
     Missing,
     /// The named thing exists already and is different: `ALREADY_EXISTS`.
     Exists,
+    /// The caller did not prove who it is: `UNAUTHENTICATED`.
+    Unauthenticated,
     /// The caller may not do this: `PERMISSION_DENIED`.
     Denied,
     /// Try again later, a limit was reached: `RESOURCE_EXHAUSTED`.
@@ -130,6 +132,8 @@ catalogue! {
     WorkerLost => "WORKER_LOST", Unavailable;
     /// A worker could not be started.
     WorkerNotStarted => "WORKER_NOT_STARTED", Unavailable;
+    /// A worker waits for a node, an image or a quota, and starts as soon as there is one.
+    WorkerWaits => "WORKER_WAITS", Unavailable;
     /// The model is known but not loaded, or has failed to load.
     ModelNotReady => "MODEL_NOT_READY", Unavailable;
     /// A version cannot be exported in the format asked for.
@@ -150,6 +154,8 @@ catalogue! {
     EtagMismatch => "ETAG_MISMATCH", Precondition;
     /// The execution provider asked for (CUDA, say) cannot be had and falling back is switched off.
     ExecutionProviderMissing => "EXECUTION_PROVIDER_MISSING", Precondition;
+    /// The caller sent no token, or one that is not valid here.
+    Unauthenticated => "UNAUTHENTICATED", Unauthenticated;
     /// The caller has no right to do this.
     PermissionDenied => "PERMISSION_DENIED", Denied;
     /// A queue is full; retry after the delay in the details.

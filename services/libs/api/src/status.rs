@@ -21,6 +21,7 @@ pub const fn grpc_code(class: ErrorClass) -> Code {
         ErrorClass::Precondition => Code::FailedPrecondition,
         ErrorClass::Missing => Code::NotFound,
         ErrorClass::Exists => Code::AlreadyExists,
+        ErrorClass::Unauthenticated => Code::Unauthenticated,
         ErrorClass::Denied => Code::PermissionDenied,
         ErrorClass::Exhausted => Code::ResourceExhausted,
         ErrorClass::Unavailable => Code::Unavailable,

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::ending::{fault_of, kills_for_memory, tells_of_memory, vanished};
 use super::handle::{ProcessHandle, Role};
 use super::spawner::Spawner;
-use super::{Launch, Launcher, Observed};
+use super::{Launch, Launcher, NotLaunched, Observed};
 use crate::queue::Fault;
 
 /// How OpenMP's threads wait for each other.
@@ -134,17 +134,21 @@ impl Processes {
 
 #[tonic::async_trait]
 impl Launcher for Processes {
+    fn outlives_trainers(&self) -> bool {
+        false
+    }
+
     fn claim(&self, name: &str) -> String {
         ProcessHandle::of(name, Role::Claimant, std::process::id()).text()
     }
 
-    async fn launch(&self, launch: &Launch) -> Result<String, Fault> {
+    async fn launch(&self, launch: &Launch) -> Result<String, NotLaunched> {
         if let Some(attempt) = self.attempts().get(&launch.name) {
             return Ok(attempt.handle.text());
         }
         let not_started = |reason: String| {
             let message = format!("cannot start {}: {reason}", self.program.display());
-            Fault::new(Kind::Launch, ErrorCode::WorkerNotStarted, message)
+            NotLaunched::Failed(Fault::new(Kind::Launch, ErrorCode::WorkerNotStarted, message))
         };
         let child = self.spawner.spawn(self.command(launch)).await;
         let child = child.map_err(|error| not_started(error.to_string()))?;
@@ -167,10 +171,14 @@ impl Launcher for Processes {
         if let Some(attempt) = attempts.get(&handle.name).filter(|attempt| attempt.handle == handle) {
             let Some(fault) = attempt.ended.clone() else { return Observed::Runs };
             attempts.remove(&handle.name);
-            return Observed::Ended(fault);
+            return Observed::Ended(fault.into());
         }
         // A worker ends with its trainer: one that lives and is not ours has another one, which looks after it.
-        if handle.is_at_home() && !handle.lives() { Observed::Ended(vanished()) } else { Observed::Elsewhere }
+        if handle.is_at_home() && !handle.lives() {
+            Observed::Ended(vanished().into())
+        } else {
+            Observed::Elsewhere
+        }
     }
 
     async fn stop(&self, handle: &str) {

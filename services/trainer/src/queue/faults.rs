@@ -46,6 +46,16 @@ impl Fault {
         v1::JobFault { kind: self.kind.into(), reason: self.reason.clone(), message: self.message.clone() }
     }
 
+    /// What keeps a worker from starting for now; nothing has failed.
+    pub(crate) fn waits(kind: Kind, message: impl Into<String>) -> Self {
+        Self::new(kind, ErrorCode::WorkerWaits, message)
+    }
+
+    /// Whether nothing has failed and a worker only waits.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.reason == ErrorCode::WorkerWaits.as_str()
+    }
+
     /// Whether another attempt may go better. A worker that used too much memory gets one more: its neighbours
     /// may have been to blame.
     pub(super) fn may_pass(&self, failures: i64) -> bool {

@@ -60,6 +60,11 @@ impl Job {
         matches!(self.state, State::Running | State::Cancelling)
     }
 
+    /// Whether the attempt of this handle is to take the lease: its claim is open, which a fault closes.
+    pub(super) fn awaits(&self, handle: &str) -> bool {
+        self.state == State::Queued && self.launch_until > 0 && self.launch == handle
+    }
+
     /// The name of the attempt that would be launched now: the same however often it is asked for.
     pub(crate) fn launch_name(&self) -> String {
         format!("{}-{}", self.id, self.attempts + 1)

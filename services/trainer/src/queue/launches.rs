@@ -14,7 +14,7 @@ use super::events::Happening;
 use super::faults::Fault;
 use super::job::{Job, State};
 use super::rows::{self, JOB};
-use crate::database::{DatabaseError, commit};
+use crate::database::{DatabaseError, Work, commit};
 use crate::error::TrainerError;
 use crate::time::millis;
 
@@ -34,6 +34,17 @@ pub(crate) struct Launched {
     pub(crate) job: Identifier,
     /// What the launcher needs to find it again.
     pub(crate) handle: String,
+}
+
+/// What a job makes of an attempt at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Its worker is to take the lease.
+    Awaited,
+    /// Its worker has the lease.
+    Leased,
+    /// Its worker is to end, by force where it does not: the job was cancelled, is over, or belongs to another one.
+    Unwanted,
 }
 
 impl Queue {
@@ -86,16 +97,79 @@ impl Queue {
             Err(TrainerError::JobNotFound(_)) => return Ok(None),
             found => found?,
         };
-        // A claim that is still open belongs to this attempt: it has no lease yet.
-        let waits_for_it = job.state == State::Queued && job.launch_until > 0;
+        let waits_for_it = job.awaits(handle);
         if job.launch != handle || !(job.is_held() || waits_for_it) {
             return Ok(None);
         }
         job.launch.clear();
+        if waits_for_it {
+            // It ended before its lease and counts all the same: the next attempt has a name of its own.
+            job.attempts += 1;
+        }
         self.fault(&mut work, &mut job, fault).await?;
         commit(work).await?;
         self.announce(&job.id);
         Ok(Some(job))
+    }
+
+    /// The worker of a claimed job is being looked after and has no lease yet: nobody else starts one for so long
+    /// from now, whatever it waits for. What keeps it from starting is shown as the job's fault.
+    pub(crate) async fn awaited(
+        &self,
+        id: &Identifier,
+        handle: &str,
+        within: Duration,
+        waits: Option<Fault>,
+    ) -> Result<(), TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = self.locked(&mut work, id).await?;
+        if !job.awaits(handle) {
+            return Ok(());
+        }
+        job.launch_until = self.clock.now() + millis(within);
+        self.show_waiting(&mut work, &mut job, waits).await?;
+        self.save(&mut work, &job).await?;
+        commit(work).await?;
+        Ok(())
+    }
+
+    /// A worker cannot be started for a claimed job just now, which is nobody's failure: the job is claimed again
+    /// after a pause.
+    pub(crate) async fn postponed(&self, id: &Identifier, waits: Fault) -> Result<(), TrainerError> {
+        let mut work = self.database.begin().await?;
+        let mut job = self.locked(&mut work, id).await?;
+        if job.state != State::Queued {
+            return Ok(());
+        }
+        job.launch.clear();
+        job.launch_until = 0;
+        job.due = self.clock.now() + millis(self.settings.backoff);
+        self.show_waiting(&mut work, &mut job, Some(waits)).await?;
+        self.save(&mut work, &job).await?;
+        commit(work).await?;
+        Ok(())
+    }
+
+    /// Tells once what a worker waits for; the caller saves the job.
+    async fn show_waiting(
+        &self,
+        work: &mut Work,
+        job: &mut Job,
+        waits: Option<Fault>,
+    ) -> Result<(), TrainerError> {
+        match waits {
+            Some(fault) if job.fault.as_ref() != Some(&fault) => {
+                let said = format!("its worker waits: {}", fault.message);
+                job.fault = Some(fault);
+                self.happen(work, job, Happening::said(said)).await?;
+                self.announce(&job.id);
+            }
+            Some(_) => {}
+            None => {
+                job.fault.take_if(|fault| fault.is_waiting());
+            }
+        }
+        Ok(())
     }
 
     /// A worker could not be started for a claimed job.
@@ -171,11 +245,14 @@ impl Queue {
         Ok(launched.collect::<Result<_, DatabaseError>>()?)
     }
 
-    /// The job, where its attempt of this handle is to be ended by force: it was cancelled, is over, or belongs
-    /// to somebody else.
-    pub(crate) async fn is_unwanted(&self, id: &Identifier, handle: &str) -> Result<bool, TrainerError> {
+    /// What the job makes of its attempt of this handle.
+    pub(crate) async fn standing(&self, id: &Identifier, handle: &str) -> Result<Standing, TrainerError> {
         let statement = format!("{JOB} WHERE id = $1");
         let job = self.one(self.database.reader(), &statement, id.as_str()).await?;
-        Ok(job.is_none_or(|job| job.is_over() || job.state == State::Cancelling || job.launch != handle))
+        Ok(match job {
+            Some(job) if job.awaits(handle) => Standing::Awaited,
+            Some(job) if job.state == State::Running && job.launch == handle => Standing::Leased,
+            _ => Standing::Unwanted,
+        })
     }
 }

@@ -62,6 +62,7 @@ impl Queue {
         if job.started == 0 {
             job.started = now;
         }
+        job.fault.take_if(|fault| fault.is_waiting());
         job.lease = token.digest();
         job.lease_until = now + millis(self.settings.lease);
         job.worker = request.worker.chars().take(200).collect();

@@ -32,10 +32,10 @@ pub(crate) struct JobsService {
 }
 
 /// What a plan says of the trainer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct House {
     /// Where jobs queue when they do not say.
-    pub(crate) queue: &'static str,
+    pub(crate) queue: String,
     /// The most memory that a worker may have.
     pub(crate) memory_limit: Option<u64>,
     /// Whether somebody must come for the jobs.
@@ -84,7 +84,7 @@ impl JobsService {
         checked: &Checked,
         subject: &Subject,
     ) -> Result<v1::CreatePruningJobResponse, TrainerError> {
-        let House { queue, memory_limit, workers_come } = self.house;
+        let House { queue, memory_limit, workers_come } = self.house.clone();
         let ahead = self.queue.ahead(checked.specification.priority).await?;
         let surroundings = Surroundings { queue, ahead, memory_limit, workers_come };
         let job = v1::PruningJob { specification: Some(checked.resolved(subject)), ..Default::default() };

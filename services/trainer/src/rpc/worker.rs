@@ -1,14 +1,18 @@
 //! The `Worker` service.
 
+use std::sync::Arc;
+
 use gifthorse_api::v1;
 use gifthorse_api::v1::worker_server::Worker;
 use gifthorse_store::Checkpoints;
+use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 
 use super::refused;
 use crate::error::TrainerError;
 use crate::files;
 use crate::housekeeper::remove_checkpoint;
+use crate::launcher::Credentials;
 use crate::queue::{Fault, LeaseToken, Queue, State, WorkerRequest, job_id};
 use crate::time::timestamp;
 
@@ -25,12 +29,15 @@ pub(crate) struct WorkerService {
     pub(crate) checkpoints: Checkpoints,
     /// URL of the artefact store, as workers on this machine or elsewhere can use it.
     pub(crate) store: String,
+    /// What knows workers by their tokens, where only those get leases.
+    pub(crate) credentials: Option<Arc<Credentials>>,
 }
 
 impl WorkerService {
     async fn acquire(
         &self,
         request: v1::AcquireLeaseRequest,
+        token: Option<&str>,
     ) -> Result<v1::AcquireLeaseResponse, TrainerError> {
         if request.worker.is_empty() {
             return Err(TrainerError::field("worker", "is empty, give the worker's own name"));
@@ -39,6 +46,11 @@ impl WorkerService {
             "" => None,
             name => Some(job_id(name)?),
         };
+        if let Some(credentials) = &self.credentials {
+            credentials.check(token, job.as_ref()).await.inspect_err(|error| {
+                tracing::warn!(worker = %request.worker, job = %request.job, %error, "no lease given");
+            })?;
+        }
         let request = WorkerRequest { worker: request.worker, job, environment: request.environment };
         let Some(leased) = self.queue.acquire(&request).await? else {
             return Ok(v1::AcquireLeaseResponse::default());
@@ -71,13 +83,21 @@ impl WorkerService {
     }
 }
 
+/// The token of a request.
+fn bearer(metadata: &MetadataMap) -> Option<String> {
+    let header = metadata.get("authorization")?.to_str().ok()?;
+    let (scheme, token) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
 #[tonic::async_trait]
 impl Worker for WorkerService {
     async fn acquire_lease(
         &self,
         request: Request<v1::AcquireLeaseRequest>,
     ) -> Result<Response<v1::AcquireLeaseResponse>, Status> {
-        self.acquire(request.into_inner()).await.map(Response::new).map_err(refused)
+        let token = bearer(request.metadata());
+        self.acquire(request.into_inner(), token.as_deref()).await.map(Response::new).map_err(refused)
     }
 
     async fn renew_lease(

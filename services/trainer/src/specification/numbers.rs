@@ -6,7 +6,7 @@ use gifthorse_api::name::{DatasetName, ModelName};
 use gifthorse_api::v1;
 
 use super::SpecificationError as Error;
-use crate::configuration::JobsConfiguration;
+use crate::configuration::{JobsConfiguration, is_object_name};
 use crate::error::TrainerError;
 use crate::time::{Millis, millis};
 
@@ -15,8 +15,10 @@ const EPOCHS: i32 = 10_000;
 const RETRIES: i32 = 100;
 const TRIGGERED: usize = 64;
 const ENTRIES: usize = 64;
-/// The longest text in labels and resources, in characters.
+/// The longest text in labels and layers, in characters.
 const TEXT: usize = 256;
+/// The longest name that is also a label's value.
+const LABEL: usize = 63;
 /// A hundred years, in seconds: longer durations are mistakes.
 const LONGEST: i64 = 100 * 365 * 24 * 60 * 60;
 
@@ -163,8 +165,17 @@ fn resources(resources: &v1::WorkerResources) -> Result<(), Error> {
     for (field, text) in
         [("resources.queue", &resources.queue), ("resources.priority_class", &resources.priority_class)]
     {
-        if text.chars().count() > TEXT {
-            return Err(Error::field(field, format!("has more than {TEXT} characters")));
+        if text.is_empty() {
+            continue;
+        }
+        if !is_object_name(text) || text.len() > LABEL {
+            let message =
+                format!("{text:?} is no name of Kubernetes: use a-z, 0-9, '-' and '.', at most {LABEL}");
+            return Err(Error::field(field, message));
+        }
+        // Those classes let a worker push out what keeps a node alive.
+        if text.starts_with("system-") {
+            return Err(Error::field(field, format!("{text:?} is not for jobs")));
         }
     }
     Ok(())

@@ -28,7 +28,7 @@ const FEW_IMAGES: u64 = 100;
 #[derive(Debug, Clone)]
 pub(crate) struct Surroundings {
     /// Where it would queue when it does not say.
-    pub(crate) queue: &'static str,
+    pub(crate) queue: String,
     /// Waiting jobs that would run before it.
     pub(crate) ahead: i64,
     /// The most memory that a worker may have.
@@ -44,7 +44,7 @@ pub(crate) fn plan(checked: &Checked, subject: &Subject, surroundings: &Surround
     let (ranking, scoring) = shares(subject.clean.contents.image_count, specification.score_on_all, full);
     let memory = memory_bytes(subject, ranking.max(scoring));
     let resources = specification.resources.clone().unwrap_or_default();
-    let queue = if resources.queue.is_empty() { surroundings.queue.to_owned() } else { resources.queue };
+    let queue = if resources.queue.is_empty() { surroundings.queue.clone() } else { resources.queue };
     let mut layers: Vec<String> = subject.activations.iter().map(|one| one.at.layer.clone()).collect();
     layers.dedup();
     v1::PruningPlan {

@@ -143,12 +143,12 @@ pub(super) async fn a_launch_is_claimed_once(place: Place) {
     );
 
     // Its worker never comes: another one is started, and the first is unwanted.
-    assert!(!pair.one.is_unwanted(&id, "handle").await.unwrap());
+    assert_eq!(pair.one.standing(&id, "handle").await.unwrap(), Standing::Awaited);
     pair.pass(Duration::from_secs(61));
     assert!(pair.other.is_any_due().await.unwrap());
     let again = soon(async || pair.other.claim_launch(within, claim).await.unwrap()).await;
     assert_eq!(again.name, due.name, "no attempt was begun");
-    assert!(pair.one.is_unwanted(&id, "handle").await.unwrap());
+    assert_eq!(pair.one.standing(&id, "handle").await.unwrap(), Standing::Unwanted);
     pair.other.launched(&id, &again.name, "another").await.unwrap();
     let lost = fault(Kind::WorkerLost, ErrorCode::WorkerLost);
     assert_eq!(pair.one.attempt_ended(&id, "handle", lost.clone()).await.unwrap(), None);

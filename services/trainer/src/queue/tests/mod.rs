@@ -5,6 +5,7 @@ mod leases;
 mod outages;
 mod places;
 mod telling;
+mod waits;
 
 use std::time::Duration;
 
@@ -151,4 +152,7 @@ cases!(
     telling::logs_keep_their_end,
     telling::jobs_are_listed_in_pages,
     telling::tables_are_made_once,
+    waits::a_job_stays_with_a_worker_that_waits,
+    waits::a_launch_that_cannot_be_made_now_is_put_off,
+    waits::an_attempt_that_ends_before_its_lease_counts,
 );
