@@ -46,6 +46,11 @@ class House:
         children = [child for thread in threads for child in (thread / "children").read_text().split()]
         return {(folder / "comm").read_text().strip(): folder for folder in (Path("/proc") / one for one in children)}
 
+    def process(self, name):
+        """The folder of the process of a service: serving, say."""
+        # The kernel keeps fifteen letters of a program's name.
+        return self._processes()[f"gifthorse-{name}"[:15]]
+
     def forget_peaks(self):
         """Has each service's highest memory counted from now on."""
         for folder in self._processes().values():

@@ -54,7 +54,7 @@ pub async fn build(context: Context<DetectorConfiguration>) -> Result<Rpcs, AnyE
     let StoreConfiguration { url, cache, cache_bytes } = configuration.store.clone();
     let store = Store::open(&url).await?.with_cache(cache, cache_bytes.get()).await?;
     let scan = &configuration.scan;
-    let serving = Peer::new("serving", &configuration.upstream.serving)?;
+    let serving = Peer::new("serving", &configuration.upstream.serving, &context.tasks)?;
     let execution = configuration.engine.execution;
     let networks =
         Arc::new(Networks::new(store.models(), engine, execution, scan.max_rows, serving, scan.kept));

@@ -55,9 +55,9 @@ pub const IDENTITY: Identity = Identity {
 pub async fn build(context: Context<GatewayConfiguration>) -> Result<Rpcs, AnyError> {
     let configuration = context.configuration;
     let upstream = &configuration.upstream;
-    let serving = Peer::new("serving", &upstream.serving)?;
-    let detector = Peer::new("detector", &upstream.detector)?;
-    let trainer = Peer::new("trainer", &upstream.trainer)?;
+    let serving = Peer::new("serving", &upstream.serving, &context.tasks)?;
+    let detector = Peer::new("detector", &upstream.detector, &context.tasks)?;
+    let trainer = Peer::new("trainer", &upstream.trainer, &context.tasks)?;
 
     let limits = PictureLimits {
         max_bytes: configuration.pictures.file_bytes.get(),

@@ -186,13 +186,15 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use gifthorse_service::client::ClientConfiguration;
+    use gifthorse_service::{Shutdown, Tasks};
 
     use super::*;
 
     /// Nobody listens there.
     fn policies(records: usize) -> Policies {
         let urls = vec!["http://127.0.0.1:1".to_owned()];
-        let peer = Peer::new("detector", &ClientConfiguration { urls, ..ClientConfiguration::default() });
+        let configuration = ClientConfiguration { urls, ..ClientConfiguration::default() };
+        let peer = Peer::new("detector", &configuration, &Tasks::new(Shutdown::new()));
         let records = NonZeroUsize::new(records).unwrap();
         Policies::new(peer.unwrap(), &ModelsConfiguration { promotion_age: Duration::ZERO, records })
     }

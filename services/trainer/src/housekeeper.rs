@@ -10,29 +10,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::TrainerError;
 use crate::publisher;
-use crate::queue::Queue;
+use crate::queue::{Leadership, Queue};
 
 /// How often files are looked for that belong to no job.
 const SWEEP: Duration = Duration::from_hours(1);
 
-/// Keeps house for one trainer; several on one database do no harm to each other.
+/// Keeps house for the trainers of one database, while it is this one's turn.
 #[derive(Debug)]
 pub(crate) struct Housekeeper {
     queue: Queue,
     store: Store,
     checkpoints: Checkpoints,
     reports: JobReports,
+    leadership: Leadership,
 }
 
 impl Housekeeper {
     /// For the jobs of this queue, whose files are in this store.
-    pub(crate) fn new(queue: Queue, store: Store) -> Self {
+    pub(crate) fn new(queue: Queue, store: Store) -> Result<Self, TrainerError> {
         let (checkpoints, reports) = (store.artefacts(), store.artefacts());
-        Self { queue, store, checkpoints, reports }
+        Ok(Self { queue, store, checkpoints, reports, leadership: Leadership::new()? })
     }
 
     /// Works until it is stopped.
-    pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), Infallible> {
+    pub(crate) async fn run(mut self, stop: CancellationToken) -> Result<(), Infallible> {
         let mut ticks = tokio::time::interval(self.queue.settings().housekeeping);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut swept: Option<Instant> = None;
@@ -40,6 +41,14 @@ impl Housekeeper {
             tokio::select! {
                 () = stop.cancelled() => return Ok(()),
                 _ = ticks.tick() => {}
+            }
+            match self.queue.leads(&mut self.leadership).await {
+                Ok(true) => {}
+                Ok(false) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "house not kept, trying again");
+                    continue;
+                }
             }
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "house not kept, trying again");

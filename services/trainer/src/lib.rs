@@ -71,7 +71,7 @@ pub async fn build(context: Context<TrainerConfiguration>) -> Result<Rpcs, AnyEr
         store_address = path.map_or(store_address, |path| path.to_string_lossy().into_owned());
     }
     let credentials = start_workers(&context, &queue, &store_address).await?;
-    let housekeeper = Housekeeper::new(queue.clone(), store.clone());
+    let housekeeper = Housekeeper::new(queue.clone(), store.clone())?;
     context.tasks.spawn("keep house", OnError::Shutdown, |stop| housekeeper.run(stop));
 
     let launcher = &configuration.launcher;

@@ -1,5 +1,6 @@
 //! Models from import to deletion.
 
+mod balancing;
 mod deletion;
 mod export;
 mod imports;

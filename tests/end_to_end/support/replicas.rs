@@ -10,10 +10,15 @@ fn settings(pairs: &[(&str, String)]) -> Vec<(String, String)> {
 
 /// Another serving program on the house's store.
 pub(crate) async fn serving(house: &House, own: &[(&str, &str)]) -> Program {
+    serving_at(house, "127.0.0.1:0", own).await
+}
+
+/// The same at an address of its own: where one that ended was, say.
+pub(crate) async fn serving_at(house: &House, listen: &str, own: &[(&str, &str)]) -> Program {
     let store = ("store.url", house.folder.path().join("data").display().to_string());
     let own = own.iter().map(|(key, value)| (*key, (*value).to_owned()));
     let all: Vec<_> = std::iter::once(store).chain(own).collect();
-    let program = Program::start("serving", &settings(&all), house.folder.path());
+    let program = Program::start_at("serving", listen, &settings(&all), house.folder.path());
     wait_until_serving(&program).await;
     program
 }

@@ -17,7 +17,12 @@ The configuration of a service: what the chart decides, then what `SERVICE.confi
         "tasks" (printf "%ds" (int $drain.taskSeconds)))) -}}
 {{- if ne .service "gateway" -}}
 {{- $folder := include "gifthorse.storeFolder" $root -}}
-{{- $_ := set $decided "store" (dict "url" (default $folder $root.Values.store.url)) -}}
+{{- $store := dict "url" (default $folder $root.Values.store.url) -}}
+{{- if and $root.Values.store.url (ne .service "trainer") -}}
+{{- $_ := set $store "cache" "/tmp/copies" -}}
+{{- $_ := set $store "cache_bytes" $root.Values.store.copies -}}
+{{- end -}}
+{{- $_ := set $decided "store" $store -}}
 {{- end -}}
 {{- if ($values.gpu | default dict).enabled -}}
 {{- $_ := set $decided "engine" (dict "execution" (dict "cuda" (dict "device" 0 "required" true))) -}}

@@ -136,7 +136,7 @@ async fn an_absent_service_is_named() {
     // A port that was free a moment ago, with nobody listening.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let section = ClientConfiguration { urls: vec![format!("http://{free}")], ..Default::default() };
-    let peer = Peer::new("serving", &section).unwrap();
+    let peer = Peer::new("serving", &section, &Tasks::new(Shutdown::new())).unwrap();
     let status = peer.explain(call(peer.channel(), "Say", "hello").await.unwrap_err());
     assert_eq!(code_of(&status), Some(ErrorCode::ServiceUnavailable));
     assert!(
@@ -146,7 +146,8 @@ async fn an_absent_service_is_named() {
 
     let running = Running::start(&configuration()).await;
     let urls = vec![format!("http://{}", running.addresses.grpc)];
-    let peer = Peer::new("echo", &ClientConfiguration { urls, ..Default::default() }).unwrap();
+    let tasks = Tasks::new(Shutdown::new());
+    let peer = Peer::new("echo", &ClientConfiguration { urls, ..Default::default() }, &tasks).unwrap();
     assert_eq!(call(peer.channel(), "Say", "hello").await.unwrap(), "hello");
     let own = peer.explain(call(peer.channel(), "Fail", "").await.unwrap_err());
     assert_eq!((own.code(), own.message()), (Code::Internal, "on purpose"));

@@ -58,6 +58,11 @@ CREATE TABLE log_lines (
     number BIGINT NOT NULL,
     line TEXT NOT NULL,
     PRIMARY KEY (job, number)
+)", "
+CREATE TABLE leaders (
+    office TEXT NOT NULL PRIMARY KEY,
+    holder TEXT NOT NULL,
+    until_ms BIGINT NOT NULL
 )"];
 
 /// Makes the steps that are missing, in one transaction: whoever comes second finds them done.

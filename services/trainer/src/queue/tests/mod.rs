@@ -1,6 +1,7 @@
 //! The queue on SQLite and on PostgreSQL: the same cases on both.
 
 mod ends;
+mod leader;
 mod leases;
 mod outages;
 mod places;
@@ -148,6 +149,7 @@ cases!(
     ends::faults_are_repeated_by_their_class,
     ends::deadlines_and_ages_are_kept,
     ends::a_job_is_handed_back_for_nothing,
+    leader::one_trainer_of_several_keeps_house,
     telling::events_are_followed_from_any_number,
     telling::logs_keep_their_end,
     telling::jobs_are_listed_in_pages,
