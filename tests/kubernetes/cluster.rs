@@ -65,7 +65,7 @@ pub(crate) struct Cluster {
     pub(crate) folder: TempDir,
     etcd: Child,
     server: Option<Child>,
-    controllers: Child,
+    controllers: Option<Child>,
     port: u16,
     etcd_port: u16,
     /// A client that may do everything.
@@ -98,21 +98,23 @@ impl Cluster {
         std::fs::write(path.join("tokens.csv"), "all,admin,1,\"system:masters\"\n").unwrap();
         kubeconfig(&path.join("admin.json"), port, "all");
         let server = serve(&programs, path, port, etcd_port);
+        let admin = client(&path.join("admin.json")).await;
+        let mut cluster =
+            Self { programs, folder, etcd, server: Some(server), controllers: None, port, etcd_port, admin };
+        cluster.until_ready().await;
+        // They end where the API server does not answer for a while.
         let controllers = spawn(
-            &programs.join("kube-controller-manager"),
+            &cluster.programs.join("kube-controller-manager"),
             &[
-                format!("--kubeconfig={}", path.join("admin.json").display()),
+                format!("--kubeconfig={}", cluster.folder.path().join("admin.json").display()),
                 "--controllers=job,ttl-after-finished,garbagecollector".to_owned(),
                 "--leader-elect=false".to_owned(),
                 "--port=0".to_owned(),
                 "--secure-port=0".to_owned(),
             ],
-            &path.join("controllers.log"),
+            &cluster.folder.path().join("controllers.log"),
         );
-        let admin = client(&path.join("admin.json")).await;
-        let cluster =
-            Self { programs, folder, etcd, server: Some(server), controllers, port, etcd_port, admin };
-        cluster.until_ready().await;
+        cluster.controllers = Some(controllers);
         cluster
             .post(
                 "/api/v1/namespaces",
@@ -213,7 +215,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let server = self.server.iter_mut();
-        for child in server.chain([&mut self.controllers, &mut self.etcd]) {
+        for child in server.chain(&mut self.controllers).chain([&mut self.etcd]) {
             let _ = child.kill();
             let _ = child.wait();
         }

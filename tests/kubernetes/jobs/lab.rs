@@ -17,7 +17,7 @@ use crate::node::Node;
 /// How long something may take in the cluster.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// How long a worker has from its start to its lease: short, as what waits for a node must outlast it.
-pub(super) const START_WITHIN: Duration = Duration::from_secs(2);
+pub(super) const START_WITHIN: Duration = Duration::from_secs(4);
 
 /// Everything that a job needs.
 pub(super) struct Lab {

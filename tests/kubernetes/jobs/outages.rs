@@ -38,7 +38,7 @@ async fn nothing_is_lost_while_the_api_server_is_gone() {
     // Longer than a worker has to start, and than a lease lasts.
     let new = create(&mut lab.jobs, asked_with(&[]), "").await.unwrap().name;
     until(&mut lab.jobs, &new, |job| waits_for(job, Kind::Launch, "API server does not answer")).await;
-    tokio::time::sleep(START_WITHIN * 4).await;
+    tokio::time::sleep(START_WITHIN * 2).await;
     let job = until(&mut lab.jobs, &running, |_| true).await;
     assert_eq!((job.state(), job.attempts), (State::Running, 1), "its lease goes on: {job:?}");
     let job = until(&mut lab.jobs, &held, |_| true).await;

@@ -105,7 +105,8 @@ async fn a_job_that_is_there_already_is_the_attempt_s_or_nobody_s() {
         )
         .unwrap();
         if !is_its_own {
-            job.metadata.labels = None;
+            // Without any it would be given those of its Pods.
+            job.metadata.labels = Some([("app".to_owned(), "another".to_owned())].into());
         }
         jobs.create(&PostParams::default(), &job).await.unwrap();
     }

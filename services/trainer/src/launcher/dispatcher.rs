@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Ending, Launch, Launcher, NotLaunched, Observed};
 use crate::configuration::LauncherConfiguration;
 use crate::error::TrainerError;
-use crate::queue::{Due, Fault, Queue, Standing};
+use crate::queue::{Due, Ended, Fault, Queue, Standing};
 
 /// How often attempts are looked at.
 const TICK: Duration = Duration::from_millis(200);
@@ -108,7 +108,9 @@ impl Dispatcher {
         if self.adopted.is_some_and(|adopted| !again || adopted.elapsed() < ADOPT) {
             return Ok(());
         }
-        for launched in self.queue.launches().await? {
+        // A worker that outlives its trainer may also outlive its job, which ended while nobody was there to end it.
+        let ended = if again { Ended::Included } else { Ended::Left };
+        for launched in self.queue.launches(ended).await? {
             if self.attempts.contains_key(&launched.handle) {
                 continue;
             }
@@ -120,6 +122,9 @@ impl Dispatcher {
                 Observed::Ended(ending) => {
                     tracing::info!(job = %launched.job, fault = %ending.fault.message, "worker is gone");
                     self.ended(&launched.job, &launched.handle, ending).await?;
+                }
+                Observed::Elsewhere if again => {
+                    self.queue.forget_launch(&launched.job, &launched.handle).await?;
                 }
                 Observed::Elsewhere => {}
             }

@@ -36,6 +36,15 @@ pub(crate) struct Launched {
     pub(crate) handle: String,
 }
 
+/// Whether jobs that are over are meant, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// They are left out.
+    Left,
+    /// They are meant.
+    Included,
+}
+
 /// What a job makes of an attempt at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
@@ -97,6 +106,9 @@ impl Queue {
             Err(TrainerError::JobNotFound(_)) => return Ok(None),
             found => found?,
         };
+        if job.is_over() && job.launch == handle {
+            return self.forget(work, job).await;
+        }
         let waits_for_it = job.awaits(handle);
         if job.launch != handle || !(job.is_held() || waits_for_it) {
             return Ok(None);
@@ -110,6 +122,23 @@ impl Queue {
         commit(work).await?;
         self.announce(&job.id);
         Ok(Some(job))
+    }
+
+    /// The attempt of a job that is over left nothing behind: it is not looked for again.
+    pub(crate) async fn forget_launch(&self, id: &Identifier, handle: &str) -> Result<(), TrainerError> {
+        let mut work = self.database.begin().await?;
+        match self.locked(&mut work, id).await {
+            Err(TrainerError::JobNotFound(_)) => Ok(()),
+            Ok(job) if job.is_over() && job.launch == handle => self.forget(work, job).await.map(drop),
+            found => found.map(drop),
+        }
+    }
+
+    async fn forget(&self, mut work: Work, mut job: Job) -> Result<Option<Job>, TrainerError> {
+        job.launch.clear();
+        self.save(&mut work, &job).await?;
+        commit(work).await?;
+        Ok(None)
     }
 
     /// The worker of a claimed job is being looked after and has no lease yet: nobody else starts one for so long
@@ -227,10 +256,16 @@ impl Queue {
         Ok(found.map_err(|error| DatabaseError::of("read", error))?.is_some())
     }
 
-    /// The attempts that were launched and may still run.
-    pub(crate) async fn launches(&self) -> Result<Vec<Launched>, TrainerError> {
+    /// The attempts that were launched and may still run; with `ended` also those of jobs that are over, whose
+    /// workers may not know it.
+    pub(crate) async fn launches(&self, ended: Ended) -> Result<Vec<Launched>, TrainerError> {
         let failed = |error| DatabaseError::of("read", error);
-        let statement = "SELECT id, launch FROM jobs WHERE launch <> '' AND state IN ($1, $2, $3)";
+        let statement = match ended {
+            Ended::Left => "SELECT id, launch FROM jobs WHERE launch <> '' AND state IN ($1, $2, $3)",
+            Ended::Included => {
+                "SELECT id, launch FROM jobs WHERE launch <> '' AND state IN ($1, $2, $3, 3, 4, 5)"
+            }
+        };
         let rows = sqlx::query(statement)
             .bind(i64::from(i32::from(State::Queued)))
             .bind(i64::from(i32::from(State::Running)))

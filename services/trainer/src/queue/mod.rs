@@ -29,7 +29,7 @@ use tokio::sync::watch;
 pub(crate) use create::NewJob;
 pub(crate) use faults::Fault;
 pub(crate) use job::{Job, State, state_name};
-pub(crate) use launches::{Due, Standing};
+pub(crate) use launches::{Due, Ended, Standing};
 pub(crate) use leader::Leadership;
 pub(crate) use lease::WorkerRequest;
 pub(crate) use read::Listing;

@@ -138,7 +138,7 @@ pub(super) async fn a_launch_is_claimed_once(place: Place) {
     assert!(pair.acquire(&pair.other).await.is_none(), "a worker is being started for it");
     pair.one.launched(&id, &due.name, "handle").await.unwrap();
     assert_eq!(
-        pair.other.launches().await.unwrap(),
+        pair.other.launches(Ended::Left).await.unwrap(),
         [Launched { job: id.clone(), handle: "handle".to_owned() }]
     );
 

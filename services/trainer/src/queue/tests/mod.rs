@@ -156,5 +156,6 @@ cases!(
     telling::tables_are_made_once,
     waits::a_job_stays_with_a_worker_that_waits,
     waits::a_launch_that_cannot_be_made_now_is_put_off,
+    waits::a_worker_of_a_job_that_is_over_is_still_looked_for,
     waits::an_attempt_that_ends_before_its_lease_counts,
 );

@@ -60,6 +60,23 @@ pub(super) async fn a_launch_that_cannot_be_made_now_is_put_off(place: Place) {
     assert_eq!(pair.state(&id).await, State::Cancelled, "what is over stays so");
 }
 
+pub(super) async fn a_worker_of_a_job_that_is_over_is_still_looked_for(place: Place) {
+    let pair = Pair::on(&place).await;
+    let id = pair.queued().await.id;
+    launched(&pair, Duration::from_mins(1)).await;
+    pair.one.cancel(&id).await.unwrap();
+    assert!(pair.other.launches(Ended::Left).await.unwrap().is_empty());
+    let left = [Launched { job: id.clone(), handle: "handle".to_owned() }];
+    assert_eq!(pair.other.launches(Ended::Included).await.unwrap(), left);
+    assert_eq!(pair.other.standing(&id, "handle").await.unwrap(), Standing::Unwanted);
+    pair.other.forget_launch(&id, "another").await.unwrap();
+    assert_eq!(pair.other.launches(Ended::Included).await.unwrap(), left);
+    let lost = fault(Kind::WorkerLost, ErrorCode::WorkerLost);
+    assert_eq!(pair.one.attempt_ended(&id, "handle", lost).await.unwrap(), None);
+    assert!(pair.other.launches(Ended::Included).await.unwrap().is_empty(), "it is gone");
+    assert_eq!(pair.state(&id).await, State::Cancelled);
+}
+
 pub(super) async fn an_attempt_that_ends_before_its_lease_counts(place: Place) {
     let pair = Pair::on(&place).await;
     let id = pair.queued().await.id;
