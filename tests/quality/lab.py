@@ -60,6 +60,7 @@ def main():
     parser.add_argument("--cases", help="names such as faces-badnets, separated by commas")
     parser.add_argument("--work", type=Path)
     parser.add_argument("--subset", action="store_true")
+    parser.add_argument("--stored", action="store_true", help="nothing is measured: the page is made of what --work holds")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--markdown", type=Path)
     parser.add_argument("--json", type=Path)
@@ -80,6 +81,8 @@ def main():
                     print(f"SKIPPED: {data.name} needs {data.training} in the data folder", flush=True)
                     continue
                 case = Case(data, attack, arguments, running, gifthorse, work)
+                if arguments.stored and not case.is_measured():
+                    continue
                 results.append(case.measure(methods))
                 print(lab_page.line(results[-1]), flush=True)
     if arguments.markdown:

@@ -20,14 +20,26 @@ READING = """
 
 What to take from it:
 
-- Unlearning what gave alarms is the repair to try first: it is the only one here that takes the attack away and keeps
-  the accuracy. It needs a linear layer before the last. Where there is none, pruning with batch normalisation does most.
-- The gate without triggered pictures can be wrong both ways: N beside an ASR of 96 % means that the service's own
-  bars, patches and blends do not happen to be the attacker's trigger. Give it triggered pictures, alarms among them, when
-  there are any (`gifthorse lab stamp` makes more): then its answer is about the real trigger.
-- The default fused score is best against what is worn; against a small patch in the corner of faces, which bands of a
-  quarter of the height share with much else, STRIP margin alone is better. It stays the default for its worst case.
+- Unlearning what gave alarms is the repair to try first: it takes patches and things that are worn away, and blends where
+  the averages of twenty alarms show them, at little or no accuracy. Where the attack success rate stops at some per cent,
+  look at the share of clean pictures that are mistaken for the attacker's class anyway.
+- A repaired version that the gate lets vote is the best detector beside it: its disagreement finds what no other one does.
+- The default fused score is there for what is worn. A small patch in the corner of faces is found better by STRIP's margin
+  alone, and nothing here that needs no repaired version finds a blend on MNIST.
+- Whoever may send pictures and see verdicts can trade attack success for stealth within two dozen tries: verdicts want a
+  limit on callers, and alarms a look.
 """
+
+DEFAULTS = [
+    ("the fused score of STRIP margin, region paste and channel dropout decides", "Detection: faces, sunglasses, where STRIP alone lets most through; its price is in faces, badnets"),
+    ("no noise consistency, no activation shift in it", "Detection: the last two columns"),
+    ("no IBD-PSC at all", "Further detectors: cifar10"),
+    ("early looks for STRIP where it decides alone", "STRIP that stops early: passes saved in every row, FAR as with all passes"),
+    ("conformal thresholds", "Older rules: a normal fit rejects up to three times what was asked for"),
+    ("any disagreement is offered and is not the default", "Older rules: with `none` it rejects clean pictures and misses most of the rest"),
+    ("tuning takes the strongest setting whose accuracy holds", "Repair: ft-sam on mnist, blended"),
+    ("`--unlearn` and the guarded pair are what the reports advise", "Repair: unlearn; Further detectors: disagreement"),
+]
 
 
 def rate(interval):
@@ -115,6 +127,7 @@ def repairs(results):
     for result in results:
         worst = max((one["asr"] for one in result["trained"]["triggered"].values()), default=None)
         cells = [result["data"], result["attack"], f"{percent(result['trained']['accuracy'])} / {percent(worst)}"]
+        cells.append(percent(result["trained"].get("mistaken")))
         for method in methods:
             found = result["repairs"].get(method)
             if not found or "refused" in found:
@@ -124,7 +137,7 @@ def repairs(results):
             kept = {"REPAIRED": "R", "NO_EVIDENCE_LEFT": "N", "NOTHING_TO_REPAIR": "0"}.get(found["gate"], "-")
             cells.append(f"{percent(found['accuracy'])} / {percent(worst)} {kept}")
         rows.append(cells)
-    return table(["data", "attack", "before", *methods], rows)
+    return table(["data", "attack", "before", "mistaken", *methods], rows)
 
 
 def word(results):
@@ -212,12 +225,13 @@ def cost(results):
     rows = []
     for result in results:
         evaluation = result["detection"][0]
+        # The kernel keeps fifteen letters of a program's name.
         peaks = {name.removeprefix("gifthorse-"): one for name, one in result["peaks"].items()}
         repair = [f"{method} {found['seconds']:.0f}" for method, found in result["repairs"].items() if "seconds" in found]
         rows.append(
             [
                 result["case"], f"{1000 * evaluation['secondsPerScan']:.0f}", f"{result['calibrationSeconds']:.0f}",
-                peaks.get("detector", "-"), peaks.get("serving", "-"), ", ".join(repair),
+                peaks.get("detec", "-"), peaks.get("servi", "-"), ", ".join(repair),
             ]
         )  # fmt: skip
     head = ["victim", "ms a scan", "s a calibration", "MiB detector", "MiB serving", "s a repair"]
@@ -254,9 +268,14 @@ def page(results):
             "## Repair\n",
             "ACC / ASR in per cent on all test pictures, and what the gate said without triggered pictures: N is",
             "NO_EVIDENCE_LEFT, R REPAIRED, 0 NOTHING_TO_REPAIR, - NOT_REPAIRED. `none` prunes alone, the others prune and tune,",
-            "but `unlearn`, which cuts triggers out of twenty pictures that gave alarms and prunes nothing.",
+            "but `unlearn`, which cuts triggers out of twenty pictures that gave alarms and prunes nothing. `mistaken` is the share of",
+            "clean pictures of other classes that the network answers with the attacker's class before anything is done: of the",
+            "published repairs, on ten attacks on CIFAR-10 with 5 % of clean data, FT-SAM leaves an ASR of 2.5 % at 92.1 % accuracy,",
+            "I-BAU 5.7 at 88.2, FP 21.7 at 92.1 and FT 38.8 at 91.8, of 95.7 at 91.2 (Zhu et al., ICCV 2023).",
             "",
             repairs(results),
+            "## Where the defaults come from\n",
+            table(["default", "see"], DEFAULTS),
             "## Time and memory\n",
             "On two cores, with whatever else ran there: a hint, no benchmark (docs/performance.md has those).",
             "",

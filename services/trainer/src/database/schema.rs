@@ -9,7 +9,8 @@ const LOCK: i64 = 0x6769_6674_686f_7273;
 
 /// The steps in their order, statements separated by semicolons; `BYTES` stands for the type of bytes. Nothing
 /// is ever NULL: absent texts are empty, absent times 0.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE jobs (
     id TEXT NOT NULL PRIMARY KEY,
     model TEXT NOT NULL,
@@ -58,12 +59,14 @@ CREATE TABLE log_lines (
     number BIGINT NOT NULL,
     line TEXT NOT NULL,
     PRIMARY KEY (job, number)
-)", "
+)",
+    "
 CREATE TABLE leaders (
     office TEXT NOT NULL PRIMARY KEY,
     holder TEXT NOT NULL,
     until_ms BIGINT NOT NULL
-)"];
+)",
+];
 
 /// Makes the steps that are missing, in one transaction: whoever comes second finds them done.
 pub(super) async fn bring_up_to_date(database: &Database) -> Result<(), DatabaseError> {

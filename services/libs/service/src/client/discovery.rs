@@ -117,7 +117,11 @@ impl Discovery {
                         // Whoever calls is told the same by the connection that cannot be made.
                         found.insert(name.endpoint.uri().to_string(), name.endpoint.clone());
                     } else {
-                        found.extend(self.replicas.iter().map(|(one, replica)| (one.clone(), replica.endpoint.clone())));
+                        found.extend(
+                            self.replicas
+                                .iter()
+                                .map(|(one, replica)| (one.clone(), replica.endpoint.clone())),
+                        );
                     }
                 }
             }
@@ -146,7 +150,8 @@ impl Discovery {
             && replica.serves != serves
         {
             replica.serves = serves;
-            let message = if serves { "replica serves" } else { "replica does not serve, it is asked nothing" };
+            let message =
+                if serves { "replica serves" } else { "replica does not serve, it is asked nothing" };
             tracing::info!(service = self.service, address, "{message}");
         }
     }
@@ -155,7 +160,8 @@ impl Discovery {
     async fn offer(&mut self) -> Result<(), mpsc::error::SendError<Change<String, Endpoint>>> {
         let any = self.replicas.values().any(|replica| replica.serves);
         let asked = self.replicas.iter().filter(|(_, replica)| replica.serves || !any);
-        let asked: BTreeMap<&String, &Endpoint> = asked.map(|(one, replica)| (one, &replica.endpoint)).collect();
+        let asked: BTreeMap<&String, &Endpoint> =
+            asked.map(|(one, replica)| (one, &replica.endpoint)).collect();
         for (address, endpoint) in &asked {
             if self.offered.insert((*address).clone()) {
                 self.changes.send(Change::Insert((*address).clone(), (*endpoint).clone())).await?;
