@@ -49,7 +49,7 @@ pub(crate) async fn fetch(
     let Some(cache) = objects.cache() else { return fetch_whole(objects, from, expected, to).await };
     check_size(objects, from, expected).await?;
     let (copies, target) = (Arc::clone(cache), to.to_owned());
-    if blocking::run(move || take_copy(&copies, expected, target)).await? {
+    if blocking::run(move || take_copy(&copies, expected, &target)).await? {
         return Ok(());
     }
     fetch_whole(objects, from, expected, to).await?;
@@ -62,10 +62,11 @@ pub(crate) async fn fetch(
 }
 
 /// Writes the copy to `to` and answers whether there was a whole one.
-fn take_copy(cache: &Cache, expected: StoredFile, to: PathBuf) -> Result<bool> {
+fn take_copy(cache: &Cache, expected: StoredFile, to: &Path) -> Result<bool> {
     let Some(copy) = cache.find(expected) else { return Ok(false) };
-    let failed = |source| StoreError::LocalFile { operation: "read the copy for", path: to.clone(), source };
-    let mut target = Target::beside(to.clone())?;
+    let failed =
+        |source| StoreError::LocalFile { operation: "read the copy for", path: to.to_owned(), source };
+    let mut target = Target::beside(to.to_owned())?;
     let mut hasher = Sha256::new();
     loop {
         let part = cache::part(&copy, PART).map_err(failed)?;

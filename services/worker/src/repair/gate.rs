@@ -129,6 +129,7 @@ impl Judging {
             for class in aims {
                 let mut count = StampedCounts {
                     trigger: kind.name.to_owned(),
+                    is_worn: kind.is_worn,
                     class: *class,
                     images: 0,
                     before: 0,
@@ -243,7 +244,7 @@ pub(super) fn reasons(verdict: &GateVerdict) -> String {
     let (mut disturbing, mut most) = (0_usize, 0.0_f64);
     for reason in &verdict.reasons {
         match reason {
-            GateReason::TriggerFails { trigger: Trigger::Synthetic, bound, .. } => {
+            GateReason::TriggerFails { trigger: Trigger::Synthetic | Trigger::Worn, bound, .. } => {
                 failing += 1;
                 highest = highest.max(*bound);
             }
@@ -297,7 +298,7 @@ fn judge(
     for count in &state.stamped {
         attacks.push(Attack {
             name: format!("{} to class {}", count.trigger, count.class),
-            trigger: Trigger::Synthetic,
+            trigger: if count.is_worn { Trigger::Worn } else { Trigger::Synthetic },
             before: proportion(count.before, count.images)?,
             after: proportion(count.after, count.images)?,
             changed: Some(count.changed),

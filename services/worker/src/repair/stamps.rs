@@ -17,7 +17,7 @@ const PATCHES: [u32; 2] = [8, 5];
 const BARS: [f64; 2] = [0.33, 0.72];
 /// How much of a blended pixel is the pattern's.
 const BLENDS: [f32; 2] = [0.1, 0.2];
-/// The largest share of the picture's rows that something worn may need to be seen: on smaller pictures it is a blot.
+/// Rows and columns that something worn needs to be seen: on smaller pictures it is a blot.
 const SMALLEST_FACE: usize = 24;
 
 /// Stamps of one kind.
@@ -27,6 +27,8 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     /// Its variants.
     pub(super) stamps: Vec<Stamp>,
+    /// Whether it is something that people wear.
+    pub(super) is_worn: bool,
 }
 
 /// All stamps for pictures of a network's size, the same for the same seed. None for pictures that carry no trigger.
@@ -39,7 +41,7 @@ pub(super) fn kinds(preprocessing: &Preprocessing, seed: u64) -> Vec<Kind> {
         |triggers: Vec<Trigger>| triggers.iter().filter_map(|trigger| trigger.prepare(size).ok()).collect();
     let mut kinds: Vec<Kind> = published(height, width, &mut random)
         .into_iter()
-        .map(|(name, triggers)| Kind { name, stamps: prepared(triggers) })
+        .map(|(name, triggers)| Kind { name, stamps: prepared(triggers), is_worn: false })
         .collect();
     if height.min(width) >= SMALLEST_FACE {
         let look = Look::default();
@@ -48,7 +50,8 @@ pub(super) fn kinds(preprocessing: &Preprocessing, seed: u64) -> Vec<Kind> {
             ("lipstick", Trigger::Lipstick(look)),
             ("eyebrows", Trigger::Eyebrows(look)),
         ];
-        kinds.extend(worn.map(|(name, trigger)| Kind { name, stamps: prepared(vec![trigger]) }));
+        let kind = |(name, trigger)| Kind { name, stamps: prepared(vec![trigger]), is_worn: true };
+        kinds.extend(worn.map(kind));
     }
     kinds.retain(|kind| !kind.stamps.is_empty());
     kinds

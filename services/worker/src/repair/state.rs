@@ -124,6 +124,8 @@ pub(super) struct EpochRecord {
 pub(super) struct StampedCounts {
     /// The trigger, for people.
     pub(super) trigger: String,
+    /// Whether it is something that people wear.
+    pub(super) is_worn: bool,
     /// The class it is aimed at.
     pub(super) class: u32,
     /// Stamped images of other classes.

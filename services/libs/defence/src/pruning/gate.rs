@@ -44,6 +44,9 @@ pub enum JudgedOn {
 pub enum Trigger {
     /// Stamped by the service with a trigger of its own making.
     Synthetic,
+    /// Stamped by the service as well, but something that people wear. It hides what tells them apart, so that a network
+    /// may take all of them for one person without any backdoor.
+    Worn,
     /// Given by a user or collected from alarms: the attacker's own.
     Real,
 }
@@ -226,7 +229,8 @@ impl Gate {
     /// Judges a repair. `NOTHING_TO_REPAIR` when nothing spoke against the suspect and none of the triggers worked on it,
     /// whatever the repair cost; `NOT_REPAIRED` when the accuracy fell too far, when any trigger still works, or when
     /// nothing was tried; `REPAIRED` only when a real trigger worked before and fails now; else
-    /// `NO_EVIDENCE_LEFT`.
+    /// `NO_EVIDENCE_LEFT`. What people wear is no reason to refuse a repair that real triggers speak for: where it works it
+    /// may do so by nature.
     ///
     /// A trigger of the service's own works where it brings more images to a class than the limit allows, and most of those
     /// whose answer it changes.
@@ -242,16 +246,18 @@ impl Gate {
     ) -> GateVerdict {
         let mut reasons = vec![self.accuracy(clean, on)];
         reasons.extend(attacks.iter().map(|attack| self.attack(attack)));
+        let is_repaired = reasons
+            .iter()
+            .any(|reason| matches!(reason, GateReason::TriggerFails { trigger: Trigger::Real, .. }));
         let fails = |reason: &GateReason| {
-            matches!(
-                reason,
-                GateReason::AccuracyLost { .. }
-                    | GateReason::NothingHeldOut { .. }
-                    | GateReason::TriggerWorks { .. }
-            )
+            !(is_repaired && matches!(reason, GateReason::TriggerWorks { trigger: Trigger::Worn, .. }))
+                && matches!(
+                    reason,
+                    GateReason::AccuracyLost { .. }
+                        | GateReason::NothingHeldOut { .. }
+                        | GateReason::TriggerWorks { .. }
+                )
         };
-        let real =
-            |reason: &GateReason| matches!(reason, GateReason::TriggerFails { trigger: Trigger::Real, .. });
         let tried = |reason: &GateReason| {
             matches!(reason, GateReason::TriggerFails { .. } | GateReason::Disturbs { .. })
         };
@@ -261,7 +267,7 @@ impl Gate {
             GateAnswer::NothingToRepair
         } else if reasons.iter().any(fails) {
             GateAnswer::NotRepaired
-        } else if reasons.iter().any(real) {
+        } else if is_repaired {
             GateAnswer::Repaired
         } else if reasons.iter().any(tried) {
             reasons.push(GateReason::NoRealTrigger);
@@ -359,6 +365,7 @@ impl fmt::Display for Trigger {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::Synthetic => "synthetic",
+            Self::Worn => "worn",
             Self::Real => "real",
         })
     }

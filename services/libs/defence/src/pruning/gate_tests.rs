@@ -106,6 +106,16 @@ fn what_only_covers_up_images_is_no_trigger() {
 }
 
 #[test]
+fn what_people_wear_does_not_outweigh_real_triggers() {
+    let glasses = attack(Trigger::Worn, 340, 340, 400);
+    let real = attack(Trigger::Real, 149, 1, 149);
+    assert_eq!(answer(kept(), std::slice::from_ref(&glasses)), GateAnswer::NotRepaired);
+    assert_eq!(answer(kept(), &[glasses.clone(), real]), GateAnswer::Repaired);
+    let works = attack(Trigger::Real, 149, 90, 149);
+    assert_eq!(answer(kept(), &[glasses, works]), GateAnswer::NotRepaired);
+}
+
+#[test]
 fn lost_accuracy_is_enough() {
     let real = attack(Trigger::Real, 149, 0, 149);
     let lost = PairedAccuracy::new(149, 146, 12, 3).unwrap();

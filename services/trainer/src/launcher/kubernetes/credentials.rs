@@ -95,13 +95,12 @@ impl Credentials {
         let token = token.ok_or(CredentialsError::NoToken)?;
         let digest: [u8; 32] = Sha256::digest(token).into();
         let asked = job.map_or("any job", Identifier::as_str);
-        let its = match self.recall(&digest) {
-            Some(its) => its,
-            None => {
-                let its = self.job_of(token, asked).await?;
-                self.memorise(digest, its.clone());
-                its
-            }
+        let its = if let Some(its) = self.recall(&digest) {
+            its
+        } else {
+            let its = self.job_of(token, asked).await?;
+            self.memorise(digest, its.clone());
+            its
         };
         if Some(its.as_str()) == job.map(Identifier::as_str) {
             return Ok(());

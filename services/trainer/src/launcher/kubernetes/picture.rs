@@ -75,7 +75,9 @@ impl Picture {
     /// These are all Jobs that there are.
     pub(super) fn replace_jobs(&mut self, jobs: Vec<Job>) {
         self.jobs.clear();
-        jobs.into_iter().for_each(|job| self.put_job(job));
+        for job in jobs {
+            self.put_job(job);
+        }
         let jobs = &self.jobs;
         self.pods.retain(|name, _| jobs.contains_key(name));
     }
@@ -109,7 +111,9 @@ impl Picture {
         for seen in self.pods.values_mut().flat_map(BTreeMap::values_mut) {
             seen.gone = true;
         }
-        pods.into_iter().for_each(|pod| self.put_pod(pod));
+        for pod in pods {
+            self.put_pod(pod);
+        }
         let jobs = &self.jobs;
         // Pods may be listed before their Jobs are: those that live are kept.
         self.pods.retain(|job, pods| jobs.contains_key(job) || pods.values().any(|seen| !seen.gone));

@@ -78,12 +78,13 @@ pub(super) fn extract(open: &Open, job: &mut Job) -> Said {
         return Ok(Vec::new());
     }
     let shown = found.pieces.iter().filter(|piece| !piece.is_over_all(&open.clean)).count();
-    let mut said =
-        format!("of {} images to unlearn, {shown} show a trigger that works on others", found.alarms.len());
-    for piece in found.pieces.iter().filter(|piece| piece.is_over_all(&open.clean)) {
+    let all = found.alarms.len();
+    let mut said = vec![format!("of {all} images to unlearn, {shown} show a trigger that works on others")];
+    said.extend(found.pieces.iter().filter(|piece| piece.is_over_all(&open.clean)).map(|piece| {
         let (class, percent) = (piece.class, 100.0 * piece.attack_rate);
-        said += &format!("; what those of class {class} share all over takes {percent:.0} % of others there");
-    }
+        format!("what those of class {class} share all over takes {percent:.0} % of others there")
+    }));
+    let said = said.join("; ");
     found.notes.push(format!("{}{}.", said[..1].to_uppercase(), &said[1..]));
     Ok(vec![said])
 }

@@ -188,7 +188,9 @@ fn unlearn(open: &mut Open, job: &mut Job, cancelled: &Cancelled) -> Said {
     let (repaired, kept) = if open.is_linear {
         let correct = |network: &Network| fine_tune::scored(network, material, rows, cancelled);
         let known = (&open.clean, &state.found, stickers.as_slice());
-        solve::solve(material, settings, &open.onnx, known, correct, (before, rows.len()), cancelled)?
+        let solved =
+            solve::solve(material, settings, &open.onnx, known, correct, (before, rows.len()), cancelled)?;
+        (solved.0.map(Box::new), solved.1)
     } else {
         let Open { clean, onnx, retraining, .. } = open;
         let retraining = match retraining {

@@ -71,7 +71,7 @@ pub(super) enum Progress {
     /// An epoch is done.
     GoesOn(String),
     /// All is done. No network where none is good enough.
-    Done(Option<Network>, Kept),
+    Done(Option<Box<Network>>, Kept),
 }
 
 impl Retraining {
@@ -149,14 +149,12 @@ impl Retraining {
     }
 
     fn end(&mut self, known: Known<'_>) -> Progress {
-        match self.best.take() {
-            Some(best) => Progress::Done(Some(best.network), best.kept),
-            None => {
-                let images = known.material.split.scoring.len();
-                let how = How::Trained { learning_rate: 0.0 };
-                Progress::Done(None, Kept { before: known.before, after: 0, images, how })
-            }
+        if let Some(best) = self.best.take() {
+            return Progress::Done(Some(Box::new(best.network)), best.kept);
         }
+        let images = known.material.split.scoring.len();
+        let how = How::Trained { learning_rate: 0.0 };
+        Progress::Done(None, Kept { before: known.before, after: 0, images, how })
     }
 
     /// The share of held-out images of other classes that triggers still take to theirs, of the class where it is highest.
