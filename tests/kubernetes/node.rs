@@ -227,7 +227,8 @@ impl Keeper {
         let spec = pod.spec.as_ref().unwrap();
         for volume in spec.volumes.iter().flatten() {
             let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
-            for token in sources.filter_map(|source| source.service_account_token.as_ref()) {
+            let mut tokens = sources.filter_map(|source| source.service_account_token.as_ref());
+            if let Some(token) = tokens.next() {
                 let mounts = spec.containers[0].volume_mounts.iter().flatten();
                 let mount = mounts.into_iter().find(|mount| mount.name == volume.name).unwrap();
                 let path = Path::new(&mount.mount_path).join(&token.path).display().to_string();

@@ -88,7 +88,9 @@ def main():
     if arguments.markdown:
         arguments.markdown.write_text(lab_page.page(results))
     if arguments.json:
-        arguments.json.write_text(json.dumps(lab_page.short(results), indent=1) + "\n")
+        # A case a line, so that a new measurement shows as such.
+        cases = ",\n".join(json.dumps(one) for one in lab_page.short(results))
+        arguments.json.write_text(f"[\n{cases}\n]\n")
     broken = [what for what, holds in invariants(results) if not holds]
     print("\n".join(f"BROKEN: {what}" for what in broken) or "every invariant holds")
     sys.exit(1 if broken else 0)

@@ -7,6 +7,7 @@ use gifthorse_api::v1::pruning_job::State;
 use gifthorse_api::v1::worker_client::WorkerClient;
 use gifthorse_tests::house::connect;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
 use tonic::{Code, Request, Status};
@@ -125,8 +126,7 @@ async fn a_job_that_is_there_already_is_the_attempt_s_or_nobody_s() {
 /// The Job without what the cluster has added.
 fn cleared(mut job: Job) -> Job {
     let (name, labels) = (job.metadata.name.take(), job.metadata.labels.take());
-    job.metadata = Default::default();
-    (job.metadata.name, job.metadata.labels) = (name, labels);
+    job.metadata = ObjectMeta { name, labels, ..ObjectMeta::default() };
     job.status = None;
     let spec = job.spec.as_mut().unwrap();
     spec.selector = None;

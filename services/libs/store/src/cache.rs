@@ -9,8 +9,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+use crate::digest::Sha256Digest;
 use crate::error::{Result, StoreError};
 use crate::stored_file::StoredFile;
 
@@ -51,6 +53,18 @@ impl Cache {
         Some(copy)
     }
 
+    /// The whole copy, compared with its digest; none where there is no such copy.
+    pub(crate) fn read(&self, file: StoredFile) -> Option<Bytes> {
+        let mut content = Vec::with_capacity(file.size as usize);
+        self.find(file)?.read_to_end(&mut content).ok()?;
+        if Sha256Digest::of(&content) != file.sha256 {
+            tracing::warn!(file = %file.sha256, "a copy on this machine is damaged, it is fetched anew");
+            self.forget(file);
+            return None;
+        }
+        Some(content.into())
+    }
+
     /// Removes a copy that is not what it should be.
     pub(crate) fn forget(&self, file: StoredFile) {
         if let Err(error) = fs::remove_file(self.path(file))
@@ -60,14 +74,23 @@ impl Cache {
         }
     }
 
-    /// Keeps a copy of what was fetched and verified. That it cannot be kept is no fault of the fetch.
+    /// Keeps a copy of a file that was fetched and verified. That it cannot be kept is no fault of the fetch.
     pub(crate) fn keep(&self, file: StoredFile, from: &Path) {
+        self.keep_by(file, |partial| fs::copy(from, partial).map(drop));
+    }
+
+    /// [`Self::keep`] of what is in memory.
+    pub(crate) fn keep_bytes(&self, file: StoredFile, content: &[u8]) {
+        self.keep_by(file, |partial| fs::write(partial, content));
+    }
+
+    fn keep_by(&self, file: StoredFile, write: impl FnOnce(&Path) -> io::Result<()>) {
         if file.size > self.bytes {
             return;
         }
         let kept = self.make_room(file.size).and_then(|()| {
             let partial = NamedTempFile::new_in(&self.folder)?;
-            fs::copy(from, partial.path())?;
+            write(partial.path())?;
             partial.persist(self.path(file)).map_err(|error| error.error)?;
             Ok(())
         });
@@ -112,7 +135,6 @@ pub(crate) fn part(mut copy: &File, size: usize) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Sha256Digest;
 
     fn stored(content: &[u8]) -> StoredFile {
         StoredFile { size: content.len() as u64, sha256: Sha256Digest::of(content) }
@@ -140,6 +162,17 @@ mod tests {
         fs::write(&file, [0; 11]).unwrap();
         cache.keep(stored(&[0; 11]), &file);
         assert!(cache.find(stored(&[0; 11])).is_none() && cache.find(kept[0]).is_some());
+    }
+
+    #[test]
+    fn a_damaged_copy_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path().to_owned(), 100).unwrap();
+        cache.keep_bytes(stored(b"whole"), b"whole");
+        assert_eq!(cache.read(stored(b"whole")).unwrap(), "whole");
+        fs::write(cache.path(stored(b"whole")), b"whale").unwrap();
+        assert!(cache.read(stored(b"whole")).is_none());
+        assert!(!cache.path(stored(b"whole")).exists());
     }
 
     #[test]

@@ -17,9 +17,27 @@ use crate::objects::Objects;
 use crate::stored_file::StoredFile;
 use crate::upload::PART;
 
-/// The verified content, in memory. No copies of such files are kept on this
-/// machine: they are small.
+/// The verified content, in memory.
+///
+/// The store is asked even where there is a copy on this machine: what was removed is not answered.
 pub(crate) async fn read(objects: &Objects, from: &ObjectPath, expected: StoredFile) -> Result<Bytes> {
+    let Some(cache) = objects.cache() else { return read_whole(objects, from, expected).await };
+    check_size(objects, from, expected).await?;
+    let copies = Arc::clone(cache);
+    if let Some(copy) = blocking::run(move || Ok(copies.read(expected))).await? {
+        return Ok(copy);
+    }
+    let content = read_whole(objects, from, expected).await?;
+    let (copies, fetched) = (Arc::clone(cache), content.clone());
+    blocking::run(move || {
+        copies.keep_bytes(expected, &fetched);
+        Ok(())
+    })
+    .await?;
+    Ok(content)
+}
+
+async fn read_whole(objects: &Objects, from: &ObjectPath, expected: StoredFile) -> Result<Bytes> {
     check_size(objects, from, expected).await?;
     let mut hasher = Sha256::new();
     // The object really has this size, so a record with a made-up one cannot ask for the memory.
