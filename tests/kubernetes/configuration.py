@@ -13,7 +13,7 @@ SERVICES = ("gateway", "serving", "detector", "trainer")
 # What other values of the chart decide, or the image.
 DECIDED = {
     "service.listen", "service.admin_listen", "service.log.format", "service.log.filter", "service.drain.notice",
-    "service.drain.grace", "service.drain.tasks", "store.url", "engine.execution", "launcher.kind",
+    "service.drain.grace", "service.drain.tasks", "store.url", "store.cache_bytes", "engine.execution", "launcher.kind",
     "upstream.serving.urls", "upstream.detector.urls", "upstream.trainer.urls",
 }
 # Keys without a default: programs do not print them.
@@ -53,6 +53,9 @@ class Programs:
     def dump(self, service, text):
         """What the service makes of this configuration; its own words when it refuses it."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GIFTHORSE_")}
+        # A Secret's, as in the Pod: with a bucket the trainer has no database of its own.
+        if "s3://" in text:
+            environment["GIFTHORSE_TRAINER__DATABASE__URL"] = "postgres://gifthorse@database/gifthorse"
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write(text)
             file.flush()
